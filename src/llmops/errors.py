@@ -38,6 +38,7 @@ class Failure(Exception):
 
     def __init__(self, **facts: object) -> None:
         super().__init__(self.code)
+        self.ref: str | None = None  # under which the attempt was recorded, if it was
         self.facts: dict[str, str] = {name: str(value)[:500] for name, value in facts.items()}
 
     def __str__(self) -> str:
@@ -110,9 +111,7 @@ class LoginLoop(SignInFailure):
 
     code = "login_loop"
     message = "Signing in keeps going back and forth, so we stopped it"
-    advice = (
-        "Clear your browser cookies for this site and for your identity provider, then try again in an incognito window."
-    )
+    advice = "Clear your browser cookies for this site and your identity provider, then try an incognito window."
 
 
 class TooManyAttempts(SignInFailure):
@@ -133,6 +132,14 @@ class SsoRequired(SignInFailure):
     advice = "Use the Enterprise SSO section with your work e-mail."
 
 
+class SignInUnclear(SignInFailure):
+    """Shown for a code in the address that is none of ours. Never raised."""
+
+    code = "sign_in_unclear"
+    message = "Something stopped your sign-in"
+    advice = "Start again from the sign-in page."
+
+
 # --- The attempt itself ------------------------------------------------------------------------------------
 
 
@@ -141,7 +148,9 @@ class LoginUnknown(SignInFailure):
 
     code = "login_unknown"
     message = "We could not match that answer to a sign-in you started here"
-    advice = "Start again from the sign-in page. If it happens again, try an incognito window to rule out stale cookies."
+    advice = (
+        "Start again from the sign-in page. If it happens again, try an incognito window to rule out stale cookies."
+    )
 
 
 class LoginOtherBrowser(SignInFailure):
@@ -515,6 +524,24 @@ class OidcExpired(SignInFailure):
     advice = "Start again. If it happens again, a clock is wrong: your IT administrator can compare both in the trace."
 
 
+class OidcWrongSubject(SignInFailure):
+    """UserInfo speaks of another person (`sub`) than the ID token."""
+
+    code = "oidc_wrong_subject"
+    message = "Your identity provider gave two different answers about who you are"
+    advice = "Start again. If it happens again, tell your IT administrator."
+    repair = Repair.IT
+
+
+class OidcWrongAuthnContext(SignInFailure):
+    """The sign-in at the identity provider was not as fresh or as strong as asked for."""
+
+    code = "oidc_wrong_authn_context"
+    message = "Your identity provider did not ask you to sign in again, as this step requires"
+    advice = "Start again, and sign in afresh at your identity provider."
+    repair = Repair.IT
+
+
 class OidcDiscoveryInvalid(SignInFailure):
     """The issuer's discovery document is missing something or names another issuer."""
 
@@ -839,6 +866,16 @@ class SecretKeyMismatch(Failure):
     status = 500
     message = "This process has another secret key than the database was made with"
     advice = "Give every replica the same LLMOPS_SECRET_KEY, old ones after the new one."
+    repair = Repair.OPERATOR
+
+
+class DatabaseUnreachable(Failure):
+    """The database cannot be opened."""
+
+    code = "database_unreachable"
+    status = 503
+    message = "The database cannot be opened"
+    advice = "Check LLMOPS_DATABASE_URL, and that the server or the folder is there."
     repair = Repair.OPERATOR
 
 

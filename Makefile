@@ -1,0 +1,99 @@
+# LLM Ops: everything a developer or an operator runs. `make` alone lists the targets.
+
+PYTHON ?= python3
+UV     ?= uv
+ARGS   ?=
+
+BIN    := .venv/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST := $(BIN)/python -m pytest
+LOCK   := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-header $(ARGS)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help setup setup-dev run serve check test test-postgresql bench docs lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  Options go in ARGS, for example: make test ARGS='-k saml'"
+
+# --- Environments ---------------------------------------------------------------------------------
+
+setup: .venv/.run .venv/.package ## Make .venv with what the product needs (Python 3.11 or newer)
+
+setup-dev: .venv/.dev .venv/.package ## Make .venv with the tools for check and test as well
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	    && ! { command -v chromium && command -v xmlsec1; } >/dev/null; then \
+	  { apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+	    apt-get -qq install --no-install-recommends chromium xmlsec1; } >/dev/null </dev/null || true; fi
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+	  || echo "No Chromium on this machine: the browser tests will be skipped (Debian: apt-get install chromium)."
+	@command -v xmlsec1 >/dev/null \
+	  || echo "No xmlsec1 on this machine: the encrypted assertions of pysaml2 are not tested (Debian: apt-get install xmlsec1)."
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "LLM Ops needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)."; \
+	  echo "Name another one: make setup PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
+	  echo "$(PYTHON) cannot make virtual environments (Debian: apt-get install python3-venv)."; exit 1; }
+
+.venv/.run: requirements/run.txt | .venv/bin/python
+	$(PIP) install --require-hashes --requirement requirements/run.txt
+	@touch $@
+
+# dev.txt holds all of run.txt, so the second file need not be read again
+.venv/.dev: requirements/dev.txt | .venv/bin/python
+	$(PIP) install --require-hashes --requirement requirements/dev.txt
+	@touch $@ .venv/.run
+
+# the build tools are in both files: nothing is fetched here
+.venv/.package: pyproject.toml | .venv/bin/python
+	@[ -e .venv/.run ] || $(MAKE) --no-print-directory .venv/.run
+	$(PIP) install --no-deps --no-index --no-build-isolation --editable .
+	@touch $@
+
+# --- The product ----------------------------------------------------------------------------------
+
+run: setup ## Run the demo: the product, an identity provider and a mailbox, with example customers
+	@$(BIN)/llmops demo $(ARGS)
+
+serve: setup ## Run the product with the settings in the environment
+	@$(BIN)/llmops serve $(ARGS)
+
+# --- Quality --------------------------------------------------------------------------------------
+
+check: setup-dev ## Check format, lint, types, import order, and that the printed documents are fresh
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m llmops docs --check
+
+# ARGS may choose tests of which none touches the database: pytest then ends with 5, which is fine
+test: setup-dev ## Run all tests on SQLite, then those that touch the database on PostgreSQL
+	$(PYTEST) -n 2 --dist loadfile $(ARGS)
+	$(PYTEST) --postgresql -m database $(ARGS) $(if $(strip $(ARGS)),|| [ $$? -eq 5 ])
+
+test-postgresql: setup-dev ## Run the tests that touch the database on PostgreSQL
+	$(PYTEST) --postgresql -m database $(ARGS)
+
+bench: setup-dev ## Measure the product on this machine
+	@$(BIN)/python -m bench $(ARGS)
+
+docs: setup-dev ## Print the documents that are made from the code
+	$(BIN)/python -m llmops docs
+
+# --- Housekeeping ---------------------------------------------------------------------------------
+
+lock: ## Choose the pinned packages again (needs uv; ARGS=--upgrade takes the newest)
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv, or make lock UV=path/of/uv"; exit 1; }
+	$(LOCK) pyproject.toml --extra build --extra demo --output-file requirements/run.txt
+	$(LOCK) pyproject.toml --extra build --extra demo --extra dev --output-file requirements/dev.txt
+	$(LOCK) requirements/idps-pysaml2.in --output-file requirements/idps-pysaml2.txt
+	$(LOCK) requirements/idps-canaille.in --output-file requirements/idps-canaille.txt
+
+clean: ## Remove .venv and everything else that was made here, except your data in var/
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +

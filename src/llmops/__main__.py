@@ -1,0 +1,5 @@
+"""`python -m llmops` is `llmops`."""
+
+from llmops.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""People, their passwords, identities and sessions."""

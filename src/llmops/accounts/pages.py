@@ -1,0 +1,127 @@
+"""Settings → Profile: who you are, how you sign in, where you are signed in."""
+
+from collections.abc import Callable
+
+from starlette.responses import Response
+
+from llmops.accounts import devices, identities, passwords, sessions
+from llmops.audit import log
+from llmops.audit.actions import Action
+from llmops.errors import Failure, PasswordTooCommon, PasswordTooLong, PasswordTooShort, WrongCredentials
+from llmops.mail import letters
+from llmops.web import limits
+from llmops.web.doors import Door, get, post
+from llmops.web.render import render
+from llmops.web.request import Request, see_other
+
+ConnectionLabel = Callable[[Request, str], str]
+"""Names a connection for people. Connections live above accounts, so `app.py` passes it in."""
+
+_METHODS = {"sso": "SSO", "password": "Password"}
+
+
+def doors(label: ConnectionLabel) -> list[Door]:
+    """The profile page and its forms."""
+
+    def show(r: Request) -> Response:
+        """GET /settings/profile."""
+        return profile_page(r, label)
+
+    def change(r: Request) -> Response:
+        """POST /settings/profile/password: wants the present one; all other sessions end (PWD-09, SES-11)."""
+        return change_password(r, label)
+
+    return [
+        get("/settings/profile", show, signed_in=True),
+        post("/settings/profile/password", change, signed_in=True),
+        post("/settings/profile/sessions/end", end_session, signed_in=True),
+        post("/settings/profile/sessions/end-others", end_others, signed_in=True),
+    ]
+
+
+def profile_page(
+    r: Request, label: ConnectionLabel, errors: dict[str, str] | None = None, status: int = 200
+) -> Response:
+    """The page, perhaps with what is wrong in the password form."""
+    actor = r.member
+    return render(
+        r,
+        "accounts/profile.html",
+        status=status,
+        user={"name": actor.name, "email": actor.email},
+        password_set=passwords.find(r.db, actor.user_id) is not None,
+        connections=[
+            {"name": "Company sign-in", "type_name": label(r, link.connection_id), "linked_at": link.linked_at}
+            for link in identities.of_user(r.db, actor.user_id)
+        ],
+        sessions=[
+            {
+                "id": session.id,
+                "device": devices.device(session.user_agent),
+                "browser": devices.browser(session.user_agent),
+                "ip": session.ip,
+                "method": _METHODS.get(session.method, session.method),
+                "last_seen_at": session.last_seen_at,
+                "created_at": session.created_at,
+                "is_current": session.id == actor.session_id,
+            }
+            for session in sessions.alive(r.db, actor.user_id, settings=r.settings, now=r.now)
+        ],
+        errors=errors or {},
+        flash=_FLASHES.get(r.query("done") or "") if r.method == "GET" else None,
+    )
+
+
+_FLASHES = {
+    "password": "Your password is changed. All other sessions have ended.",
+    "session": "The session has ended.",
+    "others": "You are signed out everywhere else.",
+}
+
+
+def change_password(r: Request, label: ConnectionLabel) -> Response:
+    """Check the present password, store the new one, end the other sessions, tell the person."""
+    actor = r.member
+    limits.check(r, "password.change", actor.user_id, most=10, window_seconds=600)
+    with r.looking() as db:
+        stored = passwords.find(db, actor.user_id)
+    if not passwords.matches(stored, r.field("present")):
+        return profile_page(r, label, {"present": "That is not your present password"}, WrongCredentials.status)
+    try:
+        words = (actor.email, actor.name, actor.organization_name)
+        password_hash = passwords.hashed(r.field("new"), context=words)
+    except (PasswordTooShort, PasswordTooLong, PasswordTooCommon) as failure:
+        return profile_page(r, label, {"new": failure.message}, Failure.status)
+    passwords.store(r.db, actor.user_id, password_hash=password_hash, now=r.now)
+    sessions.end_all(r.db, actor.user_id, now=r.now, except_for=actor.session_id)
+    _record(r, Action.PASSWORD_CHANGED)
+    letters.send(
+        r.db,
+        r.sealer,
+        r.settings,
+        to=actor.email,
+        template="accounts/mail/password_changed",
+        now=r.now,
+        when=r.now.strftime("%-d %B %Y, %H:%M UTC"),
+        device=f"{devices.browser(r.user_agent)} on {devices.device(r.user_agent)}",
+    )
+    return see_other("/settings/profile?done=password")
+
+
+def end_session(r: Request) -> Response:
+    """POST /settings/profile/sessions/end: one of your own sessions; another's id changes nothing."""
+    if sessions.end(r.db, r.field("session_id"), user_id=r.member.user_id, now=r.now):
+        _record(r, Action.SESSIONS_ENDED)
+    return see_other("/settings/profile?done=session")
+
+
+def end_others(r: Request) -> Response:
+    """POST /settings/profile/sessions/end-others."""
+    if sessions.end_all(r.db, r.member.user_id, now=r.now, except_for=r.member.session_id):
+        _record(r, Action.SESSIONS_ENDED)
+    return see_other("/settings/profile?done=others")
+
+
+def _record(r: Request, action: Action) -> None:
+    actor = r.member
+    log.record(r.db, action, organization_id=actor.organization_id, actor=actor.user_id, ip=r.ip, now=r.now)

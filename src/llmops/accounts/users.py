@@ -1,0 +1,80 @@
+"""People. An address is unique after normalisation, and proven before its person is stored."""
+
+from datetime import datetime
+
+from sqlalchemy import insert, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from llmops.base import ids
+from llmops.db.tables import Base, Db, one
+from llmops.errors import EmailInUse, NameMissing
+
+LONGEST_NAME = 100
+
+
+class User(Base):
+    """One person. `email_verified_at`: when a letter, an operator or a verified domain's IdP proved the address."""
+
+    __tablename__ = "users"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(unique=True)
+    first_name: Mapped[str]
+    last_name: Mapped[str]
+    email_verified_at: Mapped[datetime | None]
+    suspended_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+def create(db: Db, email: str, *, first_name: str, last_name: str, verified: bool, now: datetime) -> User:
+    """A new person with a normalised address. Raises: EmailInUse, also when two come at the same moment."""
+    user_id = ids.new("user")
+    values = {
+        "id": user_id,
+        "email": email,
+        "first_name": first_name,
+        "last_name": last_name,
+        "email_verified_at": now if verified else None,
+        "created_at": now,
+    }
+    try:
+        with db.begin_nested():
+            db.execute(insert(User).values(values))
+    except IntegrityError:
+        raise EmailInUse(seen=email) from None
+    user = get(db, user_id)
+    assert user is not None
+    return user
+
+
+def get(db: Db, user_id: str) -> User | None:
+    """The person with this id."""
+    return one(db, User, User.rows().where(User.id == user_id))
+
+
+def with_email(db: Db, email: str) -> User | None:
+    """The person with this normalised address."""
+    return one(db, User, User.rows().where(User.email == email))
+
+
+def rename(db: Db, user_id: str, *, first_name: str, last_name: str) -> None:
+    """Take the names that the identity provider sent."""
+    db.execute(update(User).where(User.id == user_id).values(first_name=first_name, last_name=last_name))
+
+
+def change_email(db: Db, user_id: str, *, email: str, now: datetime) -> None:
+    """Take a new proven address. Raises: EmailInUse."""
+    try:
+        with db.begin_nested():
+            db.execute(update(User).where(User.id == user_id).values(email=email, email_verified_at=now))
+    except IntegrityError:
+        raise EmailInUse(seen=email) from None
+
+
+def given_name(text: str) -> str:
+    """A name that a person typed, trimmed. Raises: NameMissing, when empty, too long or with control characters."""
+    name = " ".join(text.split())
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise NameMissing(seen=name[:20])
+    return name

@@ -1,0 +1,12 @@
+"""The one place that asks what time it is. Everything else is told."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], datetime]
+"""Gives the present moment, aware and in UTC."""
+
+
+def system() -> datetime:
+    """The machine's clock, aware and in UTC."""
+    return datetime.now(UTC)

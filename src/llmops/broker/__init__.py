@@ -1,0 +1,1 @@
+"""The SSO provider: it knows connections and logins, not LLM Ops."""

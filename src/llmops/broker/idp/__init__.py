@@ -1,0 +1,1 @@
+"""The addresses given to identity providers."""

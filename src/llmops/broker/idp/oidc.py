@@ -1,0 +1,187 @@
+"""The OpenID Connect address of a connection: the redirect URI.
+
+No transaction is open while the identity provider is asked: it may take seconds, and on SQLite nobody else could
+write meanwhile. So: read, ask, then write.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from starlette.responses import Response
+
+from llmops.broker import connections, logins, profiles
+from llmops.broker.connections import Connection, Kind
+from llmops.broker.idp import arrival
+from llmops.broker.logins import Login
+from llmops.broker.oidc import callback, exchange, id_token, keys, userinfo
+from llmops.broker.oidc.callback import Callback
+from llmops.broker.oidc.discovery import Provider
+from llmops.broker.oidc.exchange import Client, TokenAnswer
+from llmops.broker.oidc.id_token import Claims, Rules
+from llmops.broker.oidc.keys import KeySet
+from llmops.broker.oidc.vendors import GOOGLE_ISSUER, entra_tenant
+from llmops.broker.saml.rules import Check
+from llmops.errors import (
+    BodyUnreadable,
+    ConnectionInactive,
+    ConnectionUnknown,
+    Failure,
+    IdpUnavailable,
+    OidcKeyUnknown,
+    OidcMalformed,
+    OutboundFailure,
+)
+from llmops.organizations import domains
+from llmops.web.doors import get
+from llmops.web.request import Request
+
+_KEYS_FRESH = timedelta(hours=1)
+_KEYS_USABLE = timedelta(hours=24)
+_REFETCH_PAUSE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What the identity provider said, checked; `keys` are to be kept when they were read anew."""
+
+    claims: Claims
+    merged: Mapping[str, object]
+    fresh_keys: KeySet | None
+
+
+def came_back(r: Request) -> Response:
+    """GET: the browser comes back with a code or an error."""
+    checks: list[Check] = []
+    login: Login | None = None
+    with r.looking() as db:
+        connection = connections.get(db, r.path.split("/")[3])
+    if Kind(connection.kind).is_saml:
+        raise ConnectionUnknown(seen=connection.id)
+    try:
+        arrived = _callback(r)
+        with r.looking() as db:
+            login = logins.pending(db, r.sealer, connection, request_key=arrived.state, now=r.now)
+            verified = domains.verified(db, connection.organization_id)
+        logins.require_browser(login, r.sealer, browser=r.browser)
+        if connection.state != "active":
+            raise ConnectionInactive(connection=connection.id, state=connection.state)
+        judged = _judge(r, connection, login, arrived, verified, checks)
+        profile = profiles.from_claims(judged.claims, judged.merged, connection)
+        if judged.fresh_keys is not None:
+            connections.keep_jwks(r.db, connection.id, jwks=judged.fresh_keys.to_dict(), now=r.now)
+        return arrival.accept(r, login, profile, checks=checks)
+    except Failure as failure:
+        if failure.facts:
+            checks.append(_check(failure.code, failure.facts.get("seen"), failure.facts.get("expected"), passed=False))
+        arrival.refuse(r, connection, login, failure, checks)
+        raise
+
+
+def _callback(r: Request) -> Callback:
+    try:
+        return callback.read_callback(r.query_pairs)
+    except BodyUnreadable as failure:
+        raise OidcMalformed(problem="query", **failure.facts) from None
+
+
+def _judge(
+    r: Request,
+    connection: Connection,
+    login: Login,
+    arrived: Callback,
+    verified: frozenset[str],
+    checks: list[Check],
+) -> _Judged:
+    """Code, tokens, ID token, UserInfo: each step is noted for the trace."""
+    provider = Provider.from_dict(connection.provider)
+    secrets = logins.secrets_of(login, r.sealer)
+    code = callback.require_code(arrived, provider)
+    checks.append(_check("callback", arrived.iss, provider.issuer))
+    tokens = exchange.exchange(
+        provider,
+        Client(connection.client_id or "", connections.client_secret(connection, r.sealer)),
+        code=code,
+        verifier=secrets["verifier"],
+        redirect_uri=connections.addresses(r.settings.base_url, connection.id).redirect_uri,
+        fetcher=r.site.fetch,
+    )
+    checks.append(_check("token endpoint", "tokens", provider.token_endpoint))
+    rules = _rules(connection, provider, secrets["nonce"], verified)
+    claims, key_set, fresh = _checked(r, connection, provider, tokens, rules)
+    checks.append(_check("ID token", claims.issuer, provider.issuer))
+    told = userinfo.userinfo(
+        provider,
+        tokens.access_token,
+        claims=claims,
+        client_id=connection.client_id or "",
+        keys=key_set,
+        fetcher=r.site.fetch,
+        now=r.now,
+    )
+    checks.append(_check("UserInfo", ", ".join(sorted(told)), ""))
+    return _Judged(claims, userinfo.merge(claims, told), fresh)
+
+
+def _rules(connection: Connection, provider: Provider, nonce: str, verified: frozenset[str]) -> Rules:
+    return Rules(
+        issuer=provider.issuer,
+        client_id=connection.client_id or "",
+        nonce=nonce,
+        algorithms=provider.algorithms,
+        tenant_id=entra_tenant(provider.issuer),
+        hosted_domains=verified if provider.issuer == GOOGLE_ISSUER else None,
+    )
+
+
+def _checked(
+    r: Request, connection: Connection, provider: Provider, tokens: TokenAnswer, rules: Rules
+) -> tuple[Claims, KeySet, KeySet | None]:
+    """The ID token's claims. A key id that we do not know is worth one new look at the issuer's keys (OIDC-09)."""
+    key_set, fresh = _keys(r, connection, provider)
+
+    def check(with_keys: KeySet) -> Claims:
+        return id_token.check_id_token(
+            tokens.id_token, with_keys, rules=rules, access_token=tokens.access_token, now=r.now
+        )
+
+    try:
+        return check(key_set), key_set, fresh
+    except OidcKeyUnknown:
+        if fresh is not None or not _older(connection.jwks_read_at, _REFETCH_PAUSE, r.now):
+            raise
+    fresh = _fetched(provider, r)
+    return check(fresh), fresh, fresh
+
+
+def _keys(r: Request, connection: Connection, provider: Provider) -> tuple[KeySet, KeySet | None]:
+    """The issuer's keys: as stored for an hour, then read anew, or for a day if that fails."""
+    stored = keys.read(json.dumps(connection.jwks).encode()) if connection.jwks else None
+    if stored is not None and not _older(connection.jwks_read_at, _KEYS_FRESH, r.now):
+        return stored, None
+    try:
+        fresh = _fetched(provider, r)
+    except IdpUnavailable:
+        if stored is None or _older(connection.jwks_read_at, _KEYS_USABLE, r.now):
+            raise
+        return stored, None
+    return fresh, fresh
+
+
+def _fetched(provider: Provider, r: Request) -> KeySet:
+    try:
+        return keys.fetch(provider.jwks_uri, r.site.fetch)
+    except OutboundFailure as failure:
+        raise IdpUnavailable(endpoint=provider.jwks_uri, because=failure.code, **failure.facts) from failure
+
+
+def _older(moment: datetime | None, age: timedelta, now: datetime) -> bool:
+    return moment is None or now - moment > age
+
+
+def _check(name: str, seen: object, expected: object, *, passed: bool = True) -> Check:
+    return Check(name, "passed" if passed else "refused", str(seen or "")[:500], str(expected or "")[:500])
+
+
+doors = [get("/sso/oidc/{connection_id}/callback", came_back, writes=True)]

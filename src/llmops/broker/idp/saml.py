@@ -1,0 +1,114 @@
+"""The SAML addresses of a connection: the assertion consumer service and its metadata."""
+
+from starlette.responses import Response
+
+from llmops.broker import connections, logins, profiles
+from llmops.broker.connections import Connection, Kind
+from llmops.broker.idp import arrival
+from llmops.broker.logins import Login
+from llmops.broker.saml import certificate, keypair, metadata, response
+from llmops.broker.saml.response import Received
+from llmops.broker.saml.rules import Check, Rules, WantSigned
+from llmops.errors import (
+    BodyUnreadable,
+    ConnectionInactive,
+    ConnectionUnknown,
+    Failure,
+    SamlMalformed,
+    SamlUnsolicited,
+)
+from llmops.organizations import domains
+from llmops.web.doors import get, post
+from llmops.web.request import Request
+
+ACS_BYTES = 3 * response.ENCODED_LIMIT  # every character of the base64 may be percent-encoded
+
+
+def acs(r: Request) -> Response:
+    """POST: judge a Response. The path names the connection, so nothing in the message can (SAML-18)."""
+    connection = _connection(r)
+    checks: list[Check] = []
+    login: Login | None = None
+    try:
+        received = response.parse(_saml_response(r))
+        if connection.state != "active":
+            raise ConnectionInactive(connection=connection.id, state=connection.state)
+        login = _login(r, connection, received)
+        rules = _rules(r, connection, received)
+        assertion = response.check(received, rules, now=r.now, trace=checks)
+        verified = domains.verified(r.db, connection.organization_id)
+        profile = profiles.from_assertion(assertion, connection, verified_domains=verified)
+        logins.use_assertion(r.db, connection, assertion_id=assertion.id, forget_at=assertion.expires_at)
+        return arrival.accept(r, login, profile, checks=checks)
+    except Failure as failure:
+        started_here = login if login is not None and login.how == "started_here" else None
+        arrival.refuse(r, connection, started_here, failure, checks)
+        raise
+
+
+def sp_metadata(r: Request) -> Response:
+    """GET: what an identity provider needs to know of us."""
+    connection = _connection(r)
+    ours = connections.addresses(r.settings.base_url, connection.id)
+    own = certificate.from_base64(connection.sp_certificate) if connection.sp_certificate else None
+    document = metadata.write(
+        metadata.ServiceProvider(
+            entity_id=ours.sp_entity_id,
+            acs_url=ours.acs_url,
+            signing_certificate=own,
+            encryption_certificate=own if connection.publish_encryption else None,
+            requests_signed=connection.sign_requests,
+        )
+    )
+    return Response(document, media_type="application/samlmetadata+xml")
+
+
+def _connection(r: Request) -> Connection:
+    connection = connections.get(r.db, r.path.split("/")[3])
+    if not Kind(connection.kind).is_saml:
+        raise ConnectionUnknown(seen=connection.id)
+    return connection
+
+
+def _saml_response(r: Request) -> str:
+    """The one SAMLResponse of the form. Raises: SamlMalformed, for a form that is not one (SAML-01)."""
+    try:
+        encoded = r.field("SAMLResponse")
+        r.field("RelayState")  # ours is only a courtesy to IdPs that demand one; it selects nothing (SAML-35)
+    except BodyUnreadable as failure:
+        raise SamlMalformed(problem="form", **failure.facts) from None
+    if not encoded:
+        raise SamlMalformed(problem="no SAMLResponse")
+    return encoded
+
+
+def _login(r: Request, connection: Connection, received: Received) -> Login:
+    """The attempt that the Response says it answers; a new one where nobody asked and the connection allows it."""
+    if received.in_response_to:
+        return logins.pending(r.db, r.sealer, connection, request_key=received.in_response_to, now=r.now)
+    if not connection.allow_unsolicited:
+        raise SamlUnsolicited(connection=connection.id)
+    return logins.begin_unsolicited(r.db, connection, now=r.now)
+
+
+def _rules(r: Request, connection: Connection, received: Received) -> Rules:
+    ours = connections.addresses(r.settings.base_url, connection.id)
+    pem = connections.private_key_pem(connection, r.sealer) if received.encrypted else None
+    want: dict[str, WantSigned] = {"assertion": "assertion", "response": "response", "both": "both"}
+    return Rules(
+        idp_entity_id=connection.idp_entity_id or "",
+        sp_entity_id=ours.sp_entity_id,
+        acs_url=ours.acs_url,
+        certificates=[certificate.from_base64(encoded) for encoded in connection.idp_certificates],
+        request_id=received.in_response_to or None,
+        allow_unsolicited=connection.allow_unsolicited,
+        want_signed=want.get(connection.want_signed, "any"),
+        decryption_keys=[keypair.private_key(pem.encode())] if pem else [],
+        clock_allowance_seconds=r.settings.clock_allowance_seconds,
+    )
+
+
+doors = [
+    post("/sso/saml/{connection_id}/acs", acs, csrf=False, limit_bytes=ACS_BYTES),
+    get("/sso/saml/{connection_id}/metadata", sp_metadata),
+]

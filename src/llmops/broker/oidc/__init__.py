@@ -1,0 +1,1 @@
+"""The OpenID Connect relying party: pure functions; no database, web, clock or network of its own."""

@@ -1,0 +1,1 @@
+"""Things to do later, and the worker that does them."""

@@ -1,0 +1,1 @@
+"""Letters: put into the queue here, delivered by a job."""

@@ -1,0 +1,1 @@
+"""Customers, their domains and their people."""

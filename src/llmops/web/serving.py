@@ -1,0 +1,138 @@
+"""From ASGI to a handler and back: read the body, run the handler in a thread, turn what it raises into an answer."""
+
+import logging
+import secrets
+import time
+from collections.abc import Sequence
+from functools import partial
+
+import structlog
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from llmops.errors import BodyTooLarge, Failure, HostUnknown, MethodNotAllowed, NotFound, Unexpected
+from llmops.web.doors import Door, Edge
+from llmops.web.failures import as_page
+from llmops.web.health import PATHS as HEALTH_PATHS
+from llmops.web.request import Request, Site, see_other
+from llmops.web.security import check_csrf
+
+log = structlog.stdlib.get_logger("llmops.web")
+
+
+class Entrance:
+    """The doors of one path, as an ASGI application."""
+
+    def __init__(self, site: Site, doors: Sequence[Door], edge: Edge, threads: CapacityLimiter) -> None:
+        self.site, self.edge, self.threads = site, edge, threads
+        self.by_method = {door.method: door for door in doors}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        http = HttpRequest(scope, receive)
+        door = self.by_method.get("GET" if http.method == "HEAD" else http.method)
+        began = time.perf_counter()
+        try:
+            body, refused = await _body(http, door.limit_bytes if door else 0), None
+        except BodyTooLarge as failure:
+            body, refused = b"", failure
+        except ClientDisconnect:
+            return
+        r = Request(
+            site=self.site,
+            method=http.method,
+            path=http.url.path,
+            query_string=http.url.query,
+            headers=dict(http.headers),
+            cookies=http.cookies,
+            body=body,
+            peer=http.client.host if http.client else "",
+            id=secrets.token_hex(8),
+            writes=bool(door and door.writes),
+        )
+        response = await to_thread.run_sync(self.answer, r, door, refused, limiter=self.threads)
+        response.headers["x-request-id"] = r.id
+        if r.path not in HEALTH_PATHS:
+            seconds = round(time.perf_counter() - began, 4)
+            log.info(
+                "request",
+                method=r.method,
+                route=scope["path"],
+                status=response.status_code,
+                seconds=seconds,
+                request_id=r.id,
+            )
+        await response(scope, receive, send)
+
+    def answer(self, r: Request, door: Door | None, refused: Failure | None) -> Response:
+        """Everything that is not waiting for the network. Never raises."""
+        edge = (door.edge if door else None) or self.edge
+        try:
+            if refused is not None:
+                raise refused
+            _check_host(r)
+            if not self.by_method:
+                raise NotFound()
+            if door is None:
+                raise MethodNotAllowed(seen=r.method, expected=", ".join(sorted(self.by_method)))
+            response = r.run(partial(_through, door))
+        except Failure as failure:
+            response = _refusal(r, failure, edge)
+        except Exception:  # the edge of the program: whatever nobody expected becomes a 500 with a reference
+            log.exception("unexpected", request_id=r.id, path=r.path)
+            response = _refusal(r, Unexpected(), edge)
+        try:
+            return r.finish(response)
+        except Exception:
+            log.exception("unexpected", request_id=r.id, path=r.path)
+            return Response(Unexpected.message, status_code=Unexpected.status)
+
+
+def _through(door: Door, r: Request) -> Response:
+    if door.csrf:
+        check_csrf(r)
+    if door.signed_in and r.actor is None:
+        return see_other("/login" if r.path == "/" or r.method != "GET" else f"/login?next={r.path}")
+    return door.handler(r)
+
+
+def _refusal(r: Request, failure: Failure, edge: Edge) -> Response:
+    """The failure as the edge shows it; if even that fails, as plain text. Both count as refusals."""
+    log.log(logging.INFO, "refused", code=failure.code, request_id=r.id, path=r.path)
+    if isinstance(failure, HostUnknown):  # no page of ours for another site's name
+        return Response(f"{failure.message}. {failure.advice}", status_code=failure.status, media_type="text/plain")
+    for attempt in (edge, as_page):
+        again = r.again(writes=True)
+        try:
+            response = again.run(partial(_show, attempt, failure))
+            if retry := failure.facts.get("retry_after_seconds"):
+                response.headers["retry-after"] = retry
+            return again.finish(response) if again._afterwards else response
+        except Exception:
+            log.exception("edge", request_id=r.id, path=r.path)
+    return Response(failure.message, status_code=failure.status, media_type="text/plain")
+
+
+def _show(edge: Edge, failure: Failure, r: Request) -> Response:
+    return edge(r, failure)
+
+
+def _check_host(r: Request) -> None:
+    """Only the configured name is answered (WEB-05). Raises: HostUnknown."""
+    seen = r.headers.get("host", "")
+    if r.path not in HEALTH_PATHS and seen.lower() != r.settings.host.lower():
+        raise HostUnknown(seen=seen, expected=r.settings.host)
+
+
+async def _body(http: HttpRequest, limit_bytes: int) -> bytes:
+    """The body, counted while it arrives. Raises: BodyTooLarge."""
+    chunks, size = [], 0
+    async for chunk in http.stream():
+        size += len(chunk)
+        if size > limit_bytes:
+            raise BodyTooLarge(seen=f"over {limit_bytes} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)

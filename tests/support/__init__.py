@@ -1,0 +1,1 @@
+"""What the tests need around the product: servers, identity providers, a mailbox, a browser."""

@@ -1,0 +1,41 @@
+"""A real PostgreSQL starts, and gives databases that know nothing of each other."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+import sqlalchemy
+from support.postgres import Postgres, postgres
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    with postgres() as running:
+        yield running
+
+
+def plain(url: str) -> str:
+    return url.replace("postgresql+psycopg", "postgresql")
+
+
+def test_it_is_postgresql_18(server: Postgres) -> None:
+    engine = sqlalchemy.create_engine(server.fresh())
+    with engine.connect() as connection:
+        assert connection.scalar(sqlalchemy.text("show server_version")).startswith("18.")
+    engine.dispose()
+
+
+def test_fresh_database_is_a_copy_of_its_template(server: Postgres) -> None:
+    with psycopg.connect(plain(server.fresh(name="migrated"))) as connection:
+        connection.execute("create table people (name text)")
+    for _ in range(2):
+        with psycopg.connect(plain(server.fresh(template="migrated"))) as connection:
+            connection.execute("insert into people values ('ann')")
+            assert connection.execute("select count(*) from people").fetchone() == (1,)
+
+
+def test_dropped_database_is_gone(server: Postgres) -> None:
+    url = server.fresh()
+    server.drop(url)
+    with pytest.raises(psycopg.OperationalError, match="does not exist"):
+        psycopg.connect(plain(url))
