@@ -100,6 +100,7 @@ def worker_of(site: Site) -> Worker:
 
 def application(site: Site, *, worker: Worker | None = None) -> Starlette:
     """The ASGI application. With `worker` it also does the jobs in the queue, in a thread of its own."""
+    site.keyring.current(site.clock())  # makes the first key now: inside a request it would wait for that request
     threads = CapacityLimiter(site.settings.threads)
     doors: dict[str, tuple[Edge, list[Door]]] = {}
     for edge, list_of_doors in SITE:

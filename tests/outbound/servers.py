@@ -53,6 +53,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers by path; the query says how: `/redirect?to=…`, `/size?bytes=…`, `/type?is=…`, `/status?is=…`."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: "_Http"
 
     def setup(self) -> None:

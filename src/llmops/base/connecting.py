@@ -58,7 +58,7 @@ class Backend(httpcore2.NetworkBackend):
         Raises: OutboundRefused, OutboundUnreachable, httpcore2.ConnectError, httpcore2.ConnectTimeout.
         """
         assert timeout is not None
-        addresses = self.checked(host, port, until=timeout)
+        addresses = self._checked(host, port, until=timeout)
         for place, address in enumerate(addresses):
             seconds = _left(timeout, httpcore2.ConnectTimeout) / (len(addresses) - place)
             try:
@@ -68,7 +68,7 @@ class Backend(httpcore2.NetworkBackend):
                     raise
         raise OutboundUnreachable(host=host, reason="no-address")
 
-    def checked(self, host: str, port: int, *, until: float) -> Sequence[Address]:
+    def _checked(self, host: str, port: int, *, until: float) -> Sequence[Address]:
         """The addresses of a host; one that is not allowed refuses them all.
 
         Raises: OutboundRefused, OutboundUnreachable. Source: NET-02, NET-03.

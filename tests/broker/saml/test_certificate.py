@@ -71,5 +71,13 @@ def test_pasted_private_key_is_refused_as_such() -> None:
     assert caught.value.facts["problem"] == "private_key"
 
 
+def test_certificate_with_an_unknown_signature_is_still_a_key() -> None:
+    """A pinned certificate's own signature is never checked, so its method need not be known."""
+    oid, unknown = bytes.fromhex("2a864886f70d01010b"), bytes.fromhex("2a8648ced70d01010b")
+    read = certificate.from_der(signer().der.replace(oid, unknown))
+    assert not read.signed_with_sha1
+    assert read.public_key == signer().key.public_key()
+
+
 def test_certificate_far_in_the_past_is_readable() -> None:
     assert signer("past", not_after=datetime(2020, 1, 1, tzinfo=UTC)).certificate.not_after.year == 2020

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from lxml import etree
 from saml.build import ACS, IDP, NOW, SP, metadata, moment
-from saml.keys import signer
+from saml.keys import Signer, signer
 
 from llmops.broker.saml import metadata as reader
 from llmops.broker.saml import names
@@ -198,6 +198,12 @@ def test_broken_certificate_is_named(value: str) -> None:
 )
 def test_dates_of_certificates_are_warnings(not_after: datetime, warnings: tuple[str, ...]) -> None:
     assert _read(metadata(signers=[signer("dated", not_after=not_after)])).warnings == warnings
+
+
+def test_certificate_signed_with_sha1_is_a_warning() -> None:
+    rsa_sha256, rsa_sha1 = bytes.fromhex("2a864886f70d01010b"), bytes.fromhex("2a864886f70d010105")
+    old = Signer(signer().key, signer().der.replace(rsa_sha256, rsa_sha1))
+    assert _read(metadata(signers=[old])).warnings == ("certificate_sha1",)
 
 
 def test_wish_for_signed_requests_and_validity_are_read() -> None:

@@ -126,6 +126,12 @@ def test_received_without_optional_fields_is_empty_there() -> None:
     assert (received.in_response_to, received.destination, received.issuer) == ("", "", "")
 
 
+def test_judging_leaves_what_was_received_as_it_was() -> None:
+    received = response.parse(encode(build("both")))
+    first = response.check(received, rules(), now=NOW)
+    assert response.check(received, rules(), now=NOW) == first
+
+
 def test_success_without_an_assertion_is_refused() -> None:
     with pytest.raises(SamlMalformed) as caught:
         judge(build("response", before=[without("Assertion")]))

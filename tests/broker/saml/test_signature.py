@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from lxml import etree
-from saml.build import NOW, Change, at, build, judge, okta, text
+from saml.build import NOW, Change, adding, at, build, judge, okta, text
 from saml.keys import signer
 from saml.sign import HMAC_SHA256, INCLUSIVE_C14N, RSA_SHA1, sign
 
@@ -336,6 +336,14 @@ def test_prefix_list_that_counts_a_namespace_of_the_response_alone_verifies() ->
     sign(assertion, signer(), prefix_list="xs")
     sign(root, signer())
     assert judge(root, idp_entity_id=root.findtext(saml("Issuer"))).signed == "both"
+
+
+@pytest.mark.requirement("SAML-15")
+def test_message_that_cannot_be_canonicalized_is_refused() -> None:
+    """Exclusive canonicalization fails on a relative namespace; a failure is not an empty success."""
+    extensions = '<samlp:Extensions><y xmlns="relative"/></samlp:Extensions>'
+    with pytest.raises(SamlSignatureInvalid):
+        judge(build("response", after=[adding("", extensions, index=2)]))
 
 
 @pytest.mark.requirement("SAML-14")

@@ -152,7 +152,8 @@ BROKEN: dict[str, tuple[str, Change]] = {
         "value_with_elements",
         adding(
             "Assertion/AttributeStatement",
-            '<saml:Attribute Name="n"><saml:AttributeValue><saml:NameID>x</saml:NameID></saml:AttributeValue></saml:Attribute>',
+            '<saml:Attribute Name="n"><saml:AttributeValue><saml:NameID>x</saml:NameID></saml:AttributeValue>'
+            "</saml:Attribute>",
         ),
     ),
     "unqualified attribute on a value": (

@@ -11,10 +11,12 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import SignatureAlgorithmOID
 
 from llmops.errors import MetadataInvalid
 
 RSA_MINIMUM_BITS = 2048
+_SHA1_OIDS = (SignatureAlgorithmOID.RSA_WITH_SHA1, SignatureAlgorithmOID.ECDSA_WITH_SHA1)
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]{1,20000})-----END CERTIFICATE-----")
 
@@ -51,7 +53,7 @@ class Certificate:
     @property
     def signed_with_sha1(self) -> bool:
         """Whether the certificate itself is signed with SHA-1: harmless when pinned, worth a warning."""
-        return isinstance(self.parsed.signature_hash_algorithm, hashes.SHA1)
+        return self.parsed.signature_algorithm_oid in _SHA1_OIDS
 
     def expired(self, now: datetime) -> bool:
         """Whether its own date has passed. A pinned certificate still verifies then; people are warned."""
@@ -68,6 +70,7 @@ def from_der(der: bytes) -> Certificate:
     try:
         loaded = x509.load_der_x509_certificate(der)
         key = loaded.public_key()
+        not_before, not_after = loaded.not_valid_before_utc, loaded.not_valid_after_utc
     except (ValueError, UnsupportedAlgorithm):
         raise MetadataInvalid(problem="not_a_certificate") from None
     if isinstance(key, rsa.RSAPublicKey) and key.key_size >= RSA_MINIMUM_BITS:
@@ -80,8 +83,8 @@ def from_der(der: bytes) -> Certificate:
     return Certificate(
         der=der,
         fingerprint_sha256=loaded.fingerprint(hashes.SHA256()).hex(),
-        not_before=loaded.not_valid_before_utc,
-        not_after=loaded.not_valid_after_utc,
+        not_before=not_before,
+        not_after=not_after,
         key_kind=kind,
         key_bits=key.key_size,
         parsed=loaded,

@@ -23,6 +23,7 @@ from llmops.broker.saml import names, xml
 from llmops.broker.saml.certificate import Certificate
 from llmops.broker.saml.names import ds
 from llmops.errors import (
+    Failure,
     IdpCertificateExpired,
     SamlAlgorithmRefused,
     SamlKeyUnknown,
@@ -200,7 +201,7 @@ def _verified_by(element: etree._Element, certificate: Certificate) -> Verified 
     return Verified(canonical, covered, certificate)
 
 
-def _explained(signature: etree._Element, certificates: Sequence[Certificate], now: datetime) -> Exception:
+def _explained(signature: etree._Element, certificates: Sequence[Certificate], now: datetime) -> Failure:
     """Why it may have failed, for the administrator: expired, rolled over, or simply wrong."""
     seen = _fingerprint_in(signature)
     ours = [certificate.fingerprint_sha256 for certificate in certificates]
