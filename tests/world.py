@@ -20,7 +20,7 @@ from lxml import etree
 from pydantic import SecretStr
 from saml import build
 from saml.keys import Signer, signer
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from support.inside import Inside
 from support.mailbox import link_in
 from support.page import Page
@@ -82,6 +82,7 @@ class World:
             }
         )
         self.site = site_of(self.settings, self.database, clock=self.clock)
+        self._fetch = self.site.fetch
         self.app = application(self.site)
         self._visitors: list[Visitor] = []
         self._transports: list[Inside] = []
@@ -92,7 +93,7 @@ class World:
             visitor.__exit__()
         for transport in self._transports:
             transport.close()
-        self.site.fetch.close()
+        self._fetch.close()
 
     def answering(self, fetch: Fetch) -> Site:
         """From now on this answers for other people's servers."""
@@ -245,6 +246,16 @@ class World:
         """The path of the link in the last letter to an address."""
         url = link_in(self.letters(address)[-1], containing)
         return url.removeprefix(BASE_URL)
+
+    def sql(self, statement: str, **values: object) -> None:
+        """Change what no page or command changes yet."""
+        with self.database.writing() as db:
+            db.execute(text(statement), values)
+
+    def value(self, query: str, **values: object) -> Any:
+        """One value from the database."""
+        with self.database.reading() as db:
+            return db.execute(text(query), values).scalar_one()
 
     def counts(self) -> dict[str, int]:
         """Rows in every table, to see that a refusal left none."""

@@ -839,16 +839,6 @@ class MetadataInvalid(Failure):
     repair = Repair.IT
 
 
-class EntityIdTaken(Failure):
-    """Another organization's connection has this entity ID."""
-
-    code = "entity_id_taken"
-    status = 409
-    message = "That identity provider is connected to another organization"
-    advice = "Contact support if it is yours."
-    repair = Repair.SUPPORT
-
-
 class SettingInvalid(Failure):
     """A setting is missing or wrong; the server does not start."""
 
@@ -886,6 +876,36 @@ class SchemaOutdated(Failure):
     status = 503
     message = "The database needs a migration"
     advice = "Run llmops migrate."
+    repair = Repair.OPERATOR
+
+
+class PortTaken(Failure):
+    """The demo cannot listen where it should."""
+
+    code = "port_taken"
+    status = 500
+    message = "Another program is listening on that port"
+    advice = "Stop that program, or choose another port, for example with --port 8100."
+    repair = Repair.OPERATOR
+
+
+class DemoNotInstalled(Failure):
+    """What only the demo needs is not installed."""
+
+    code = "demo_not_installed"
+    status = 500
+    message = "The packages of the demo are not installed"
+    advice = "Run make setup, or install llmops with its extra named demo."
+    repair = Repair.OPERATOR
+
+
+class DemoProgramFailed(Failure):
+    """A program that the demo started did not answer, or ended."""
+
+    code = "demo_program_failed"
+    status = 500
+    message = "A program of the demo is not running as it should"
+    advice = "Its last lines stand under log."
     repair = Repair.OPERATOR
 
 

@@ -6,19 +6,21 @@ file of that name in /run/secrets (`llmops_secret_key`).
 
 import os
 import secrets
+import tempfile
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from llmops.base.sealing import Sealer
 from llmops.errors import SettingInvalid
 
 _SECRETS_DIR = "/run/secrets"
 _SHORTEST_SECRET = 32
+_USUAL_PORTS = {"http": 80, "https": 443}
 
 Listed = Annotated[tuple[str, ...], NoDecode]
 """Several values in one variable, parted by commas."""
@@ -55,7 +57,7 @@ class Settings(BaseSettings):
         "",
         description="development: http and loopback identity providers are allowed. Empty: by the base URL",
     )
-    database_url: str = Field("", description="sqlite:///… or postgresql://…; empty: SQLite in the data folder")
+    database_url: str = Field("", repr=False, description="sqlite:///… or postgresql://…; empty: SQLite in the data folder")
     data_dir: Path = Field(Path("var"), description="Folder for the SQLite database, the secret key and unsent letters")
     secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (),
@@ -68,15 +70,17 @@ class Settings(BaseSettings):
     support_email: str = Field("support@cloudidr.com", description="Shown where people need help")
     smtp: Smtp = Smtp()
 
-    session_idle_seconds: int = Field(8 * 3600, description="A session unused for so long ends, in seconds")
-    session_absolute_seconds: int = Field(24 * 3600, description="A session ends after so long in any case, in seconds")
+    session_idle_seconds: int = Field(8 * 3600, gt=0, description="A session unused for so long ends, in seconds")
+    session_absolute_seconds: int = Field(
+        24 * 3600, gt=0, description="A session ends after so long in any case, in seconds"
+    )
     login_ttl_seconds: int = Field(
-        600, le=900, description="How long an identity provider may take to answer, in seconds"
+        600, gt=0, le=900, description="How long an identity provider may take to answer, in seconds"
     )
     code_ttl_seconds: int = Field(
-        60, le=600, description="Life of the one-time code between SSO provider and app, in seconds"
+        60, gt=0, le=600, description="Life of the one-time code between SSO provider and app, in seconds"
     )
-    clock_allowance_seconds: int = Field(180, le=300, description="How far other clocks may be off, in seconds")
+    clock_allowance_seconds: int = Field(180, ge=0, le=300, description="How far other clocks may be off, in seconds")
     personal_domains: Listed = Field((), description="Personal mail providers beside the ones we know")
 
     outbound_allow_private: bool = Field(
@@ -86,7 +90,7 @@ class Settings(BaseSettings):
         (443,), description="Ports that identity providers may be on"
     )
 
-    threads: int = Field(16, description="Requests worked on at once by one process")
+    threads: int = Field(16, gt=0, description="Requests worked on at once by one process")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
     log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or text to read")
 
@@ -115,10 +119,12 @@ class Settings(BaseSettings):
     @field_validator("base_url")
     @classmethod
     def _origin_only(cls, value: str) -> str:
-        parts = urlsplit(value.rstrip("/"))
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or parts.username:
+        """As browsers write an origin, because it is compared with theirs: lower case, no usual port."""
+        parts = urlsplit(value.rstrip("/").lower())
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if parts.scheme not in _USUAL_PORTS or not parts.hostname or "@" in parts.netloc or parts.geturl() != origin:
             raise ValueError("give scheme, host and perhaps a port only, for example https://llm-ops.example.com")
-        return value.rstrip("/")
+        return origin.removesuffix(f":{parts.port}") if parts.port == _USUAL_PORTS[parts.scheme] else origin
 
     @model_validator(mode="after")
     def _https_in_production(self) -> "Settings":
@@ -150,15 +156,19 @@ class Settings(BaseSettings):
 
 
 def load() -> Settings:
-    """Read the settings. Raises: SettingInvalid, with every problem at once."""
+    """Read the settings. Raises: SettingInvalid, with what is wrong under the name of each variable."""
     try:
         return Settings()
     except ValidationError as error:
-        problems = "; ".join(
-            f"LLMOPS_{'__'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        raise SettingInvalid(problems=problems) from None
+        raise SettingInvalid(**{_variable(problem["loc"]): problem["msg"] for problem in error.errors()}) from None
+    except SettingsError as error:
+        raise SettingInvalid(settings=error) from None
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    """The variable of a field; `settings` for what concerns several together."""
+    names = [part for part in location if isinstance(part, str)]
+    return f"LLMOPS_{'__'.join(names).upper()}" if names else "settings"
 
 
 def sealer(settings: Settings) -> Sealer:
@@ -171,15 +181,17 @@ def _kept_secret(folder: Path) -> str:
     path = folder / "secret.key"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f".secret.{os.getpid()}"
-        draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(48))
-        try:
-            os.link(draft, path)  # whole or not at all, and only the first process wins
-        except FileExistsError:
-            pass
-        draft.unlink()
-    return path.read_text().strip()
+        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".secret.") as draft:  # mode 0600
+            draft.write(secrets.token_urlsafe(48))
+            draft.flush()
+            try:
+                os.link(draft.name, path)  # whole or not at all, and only the first process wins
+            except FileExistsError:
+                pass
+    secret = path.read_text().strip()
+    if len(secret) < _SHORTEST_SECRET:
+        raise SettingInvalid(LLMOPS_SECRET_KEY=f"the file {path.name} in the data folder was cut short")
+    return secret
 
 
 def _is_loopback(host: str) -> bool:

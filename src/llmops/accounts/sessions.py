@@ -10,7 +10,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from joserfc import jwe
 from joserfc.errors import JoseError
@@ -136,7 +136,7 @@ def read(keyring: Keyring, settings: Settings, token: str, *, now: datetime) -> 
             return None
         plain = jwe.decrypt_compact(token, OctKey.import_key(key)).plaintext
         return _claims(json.loads(plain or b""), settings, now)
-    except (JoseError, ValueError):
+    except (JoseError, ValueError, RecursionError):  # RecursionError: a header of a thousand brackets
         return None
 
 
@@ -152,9 +152,12 @@ def _claims(payload: dict[str, Any], settings: Settings, now: datetime) -> Claim
         return None
     if payload.get("iss") != settings.base_url or payload.get("aud") != _AUDIENCE:
         return None
+    if payload["method"] not in get_args(Method):
+        return None
     # Replicas' clocks may differ a little; the row's own times decide to the second.
     moment, allowance = now.timestamp(), settings.clock_allowance_seconds
-    if not payload["nbf"] - allowance <= moment < payload["exp"]:
+    begins = max(payload["nbf"], payload["iat"], payload["auth_time"])
+    if not begins - allowance <= moment < payload["exp"]:
         return None
     return Claims(payload["sid"], payload["sub"], payload["org"], payload["method"], payload["auth_time"])
 

@@ -36,7 +36,7 @@ def same(left: str, right: str) -> bool:
 class Sealer:
     """Keys for every purpose, derived from the operator's secret keys (each at least 32 characters)."""
 
-    secret_keys: tuple[str, ...]
+    secret_keys: tuple[str, ...] = field(repr=False)
     _ciphers: dict[bytes, AESGCM] = field(init=False, repr=False, default_factory=dict)
     _hash_key: bytes = field(init=False, repr=False, default=b"")
     _current: bytes = field(init=False, repr=False, default=b"")
@@ -61,7 +61,10 @@ class Sealer:
 
     def unseal(self, sealed: str, *, place: str) -> str:
         """What `seal` was given. Raises: SecretKeyMismatch, when no key of ours opens it at this place."""
-        raw = base64.urlsafe_b64decode(sealed)
+        try:
+            raw = base64.urlsafe_b64decode(sealed)
+        except ValueError:
+            raise SecretKeyMismatch(place=place, problem="not what was sealed") from None
         key_id, nonce, body = (
             raw[:_KEY_ID_BYTES],
             raw[_KEY_ID_BYTES : _KEY_ID_BYTES + _NONCE_BYTES],
@@ -72,7 +75,7 @@ class Sealer:
             raise SecretKeyMismatch(place=place)
         try:
             return cipher.decrypt(nonce, body, place.encode()).decode()
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: too short to hold a nonce
             raise SecretKeyMismatch(place=place) from None
 
 

@@ -20,7 +20,7 @@ from llmops.broker.oidc.discovery import Provider
 from llmops.broker.saml import keypair
 from llmops.broker.saml.metadata import IdentityProvider
 from llmops.db.tables import Base, Db, many, one
-from llmops.errors import ConnectionIncomplete, ConnectionUnknown, EntityIdTaken, SsoNotConfigured
+from llmops.errors import ConnectionIncomplete, ConnectionUnknown, SsoNotConfigured
 
 
 class Kind(StrEnum):
@@ -141,15 +141,10 @@ def create(db: Db, sealer: Sealer, organization_id: str, *, kind: Kind, now: dat
 def set_saml(
     db: Db, connection: Connection, idp: IdentityProvider, *, metadata_url: str | None, sign_requests: bool
 ) -> None:
-    """Take over what the identity provider's metadata says. Raises: EntityIdTaken.
+    """Take over what the identity provider's metadata says.
 
-    Two organizations with one entity ID would be two names for one door; vendors give each customer its own.
+    Two organizations may have one entity ID: Entra has one for a whole tenant. Their keys stay apart all the same.
     """
-    others = Connection.rows().where(
-        Connection.idp_entity_id == idp.entity_id, Connection.organization_id != connection.organization_id
-    )
-    if one(db, Connection, others) is not None:
-        raise EntityIdTaken(seen=idp.entity_id)
     _change(
         db,
         connection.id,

@@ -6,7 +6,8 @@ import sys
 import typer
 
 from llmops import __version__
-from llmops.cli import connections, demo, docs, organizations, people, serve
+from llmops.cli import connections, docs, organizations, people, serve
+from llmops.cli.demo.command import demo
 from llmops.errors import Failure
 
 app = typer.Typer(
@@ -24,7 +25,7 @@ app.add_typer(serve.keys, name="keys")
 app.command()(serve.serve)
 app.command()(serve.migrate)
 app.command()(serve.doctor)
-app.command()(demo.demo)
+app.command()(demo)
 app.command(hidden=True)(docs.docs)
 
 

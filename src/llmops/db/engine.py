@@ -51,7 +51,11 @@ def connect(url: str, *, pool_size: int = 16) -> Database:
     if address.get_backend_name() == "sqlite":
         Path(address.database or "").parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(
-            url, pool_size=pool_size, max_overflow=4, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}
+            url,
+            pool_size=pool_size,
+            max_overflow=4,
+            hide_parameters=True,  # an error's text goes to the log: no hashes and addresses in it (SEC-04)
+            connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000},
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -60,6 +64,7 @@ def connect(url: str, *, pool_size: int = 16) -> Database:
             url,
             pool_size=pool_size,
             max_overflow=4,
+            hide_parameters=True,
             pool_pre_ping=True,
             connect_args={"options": "-c timezone=UTC"},
         )

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.base import ids
 from llmops.base.sealing import Sealer
-from llmops.db.tables import Base, Db, many
+from llmops.db.tables import Base, Db, one
 
 LEASE_SECONDS = 120
 MOST_ATTEMPTS = 12
@@ -47,20 +47,23 @@ def put(db: Db, sealer: Sealer, *, kind: str, payload: str, now: datetime) -> st
     return job_id
 
 
-def lease(db: Db, *, now: datetime, most: int = 10) -> list[Job]:
-    """Take due jobs for LEASE_SECONDS; nobody else gets them meanwhile. A worker that dies loses its lease."""
+def lease(db: Db, *, now: datetime) -> Job | None:
+    """Take the job that is due longest, for LEASE_SECONDS; nobody else gets it meanwhile.
+
+    A worker that dies loses its lease.
+    """
     table = Job.table()
     free = table.c.leased_until.is_(None) | (table.c.leased_until < now)
     due = select(table.c.id).where(table.c.done_at.is_(None), table.c.dead_at.is_(None), table.c.due_at <= now, free)
-    chosen = db.execute(due.order_by(table.c.due_at).limit(most).with_for_update(skip_locked=True)).scalars().all()
-    if not chosen:
-        return []
+    chosen = db.execute(due.order_by(table.c.due_at).limit(1).with_for_update(skip_locked=True)).scalar()
+    if chosen is None:
+        return None
     db.execute(
         update(table)
-        .where(table.c.id.in_(chosen))
+        .where(table.c.id == chosen)
         .values(leased_until=now + timedelta(seconds=LEASE_SECONDS), attempts=table.c.attempts + 1)
     )
-    return list(many(db, Job, Job.rows().where(table.c.id.in_(chosen)).order_by(table.c.due_at)))
+    return one(db, Job, Job.rows().where(table.c.id == chosen))
 
 
 def done(db: Db, job_id: str, *, now: datetime) -> None:

@@ -48,13 +48,13 @@ class Worker:
     def work_once(self) -> int:
         """Do every job that is due now. Returns how many were tried."""
         tried = 0
-        while jobs := self._lease():
-            for job in jobs:
-                self._do(job)
-                tried += 1
+        while (job := self._next()) is not None:
+            self._do(job)
+            tried += 1
         return tried
 
-    def _lease(self) -> list[queue.Job]:
+    def _next(self) -> queue.Job | None:
+        """Lease one job only: in a batch, the lease of the last would run out while a slow relay held up the first."""
         with self.database.writing() as db:
             return queue.lease(db, now=self.clock())
 

@@ -97,8 +97,11 @@ def sign_in(r: Request) -> Response:
     typed, next_path = r.field("email"), local_path(r.field("next"))
     try:
         limits.check(r, "password.address", limits.address_block(r.ip), most=60, window_seconds=300)
-        limits.check(r, "password.account", typed.strip().lower(), most=10, window_seconds=300)
-        return _sign_in(r, typed, r.field("password"), next_path)
+        email = _normalised(typed)
+        # One address alone cannot use up what an account may be tried in all: it would lock the owner out (PWD-06).
+        limits.check(r, "password.pair", f"{email} {limits.address_block(r.ip)}", most=10, window_seconds=600)
+        limits.check(r, "password.account", email, most=100, window_seconds=3600)
+        return _sign_in(r, email, r.field("password"), next_path)
     except (WrongCredentials, TooManyAttempts) as failure:
         page = sign_in_page(r, failure=failure, email=typed[:254], next_path=next_path, status=failure.status)
         if retry := failure.facts.get("retry_after_seconds"):
@@ -106,11 +109,15 @@ def sign_in(r: Request) -> Response:
         return page
 
 
-def _sign_in(r: Request, typed: str, password: str, next_path: str) -> Response:
+def _normalised(typed: str) -> str:
+    """The address as accounts have it, so that another spelling gets no tries of its own; empty when it is none."""
     try:
-        email = normalise(typed)
+        return normalise(typed)
     except InvalidEmail:
-        email = ""
+        return ""
+
+
+def _sign_in(r: Request, email: str, password: str, next_path: str) -> Response:
     with r.looking() as db:
         user = users.with_email(db, email)
         stored = passwords.find(db, user.id) if user else None
@@ -145,6 +152,8 @@ def back_to_sign_in(r: Request, failure: Failure) -> Response:
     """The edge of every sign-in door: /login?sso_error=CODE&ref=REF, whatever went wrong."""
     if not isinstance(failure, _SHOWN_HERE):
         return as_page(r, failure)
+    if isinstance(failure, Unexpected) and r.path == "/login":
+        return as_page(r, failure)  # a sign-in page that cannot be shown must not send the browser to itself
     ref = failure.ref or (r.id if isinstance(failure, Unexpected) else ids.reference())
     log.info("sign-in refused", code=failure.code, ref=ref, request_id=r.id, **failure.facts)
     return see_other(f"/login?sso_error={failure.code}&ref={ref}")

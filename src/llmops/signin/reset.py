@@ -2,14 +2,14 @@
 
 from starlette.responses import Response
 
-from llmops.accounts import passwords, sessions, users, verification
+from llmops.accounts import devices, passwords, sessions, users, verification
 from llmops.accounts.verification import Purpose
 from llmops.audit import log
 from llmops.audit.actions import Action
 from llmops.base.email import normalise
 from llmops.errors import Failure, InvalidEmail, LetterSpent, PasswordTooCommon, PasswordTooLong, PasswordTooShort
 from llmops.mail import letters
-from llmops.organizations import members
+from llmops.organizations import members, organization
 from llmops.signin.pages import sign_in_page
 from llmops.web import limits
 from llmops.web.doors import get, post
@@ -68,17 +68,18 @@ def reset(r: Request) -> Response:
     with r.looking() as db:
         link = verification.look(db, r.sealer, Purpose.RESET_PASSWORD, secret=secret, now=r.now)
         user = users.get(db, link.subject)
+        home = members.home_of(db, link.subject)
+        company = organization.get(db, home.organization_id).name if home else ""
     if user is None:
         raise LetterSpent()
     try:
-        words = (user.email, user.first_name, user.last_name)
+        words = (user.email, user.first_name, user.last_name, company)
         password_hash = passwords.hashed(r.field("password"), context=words)
     except (PasswordTooShort, PasswordTooLong, PasswordTooCommon) as failure:
         return _reset_page(r, secret, {"password": failure.message}, failure)
     verification.spend(r.db, r.sealer, Purpose.RESET_PASSWORD, secret=secret, now=r.now)
     passwords.store(r.db, user.id, password_hash=password_hash, now=r.now)
     sessions.end_all(r.db, user.id, now=r.now)
-    home = members.home_of(r.db, user.id)
     organization_id = home.organization_id if home else None
     log.record(r.db, Action.PASSWORD_CHANGED, organization_id=organization_id, actor=user.id, ip=r.ip, now=r.now)
     letters.send(
@@ -89,7 +90,7 @@ def reset(r: Request) -> Response:
         template="accounts/mail/password_changed",
         now=r.now,
         when=r.now.strftime("%-d %B %Y, %H:%M UTC"),
-        device=r.user_agent or "unknown",
+        device=f"{devices.browser(r.user_agent)} on {devices.device(r.user_agent)}",
     )
     return sign_in_page(r, email=user.email, notice=_CHANGED)
 

@@ -49,6 +49,10 @@ def sign_up(r: Request) -> Response:
         return _form(r, typed, errors, personal=_is_personal(r, email))
     if _is_personal(r, email) and not typed["personal_ok"]:
         return _form(r, typed, {}, personal=True)
+    try:
+        limits.check(r, "signup.account", email, most=5, window_seconds=_HOUR)
+    except TooManyAttempts as failure:
+        return _form(r, typed, {}, failure=failure)
     payload = {
         "first_name": users.given_name(typed["first_name"]),
         "last_name": users.given_name(typed["last_name"]),

@@ -14,7 +14,7 @@ from llmops.base import ids
 from llmops.broker import connections, logins
 from llmops.broker.connections import Kind
 from llmops.broker.logins import Redeemed
-from llmops.errors import CodeAlreadyUsed, Failure, LinkProofNeeded, NotFound, OrganizationUnknown
+from llmops.errors import CodeAlreadyUsed, EmailOutsideDomains, Failure, LinkProofNeeded, NotFound, OrganizationUnknown
 from llmops.mail import letters
 from llmops.organizations import organization
 from llmops.organizations.organization import Organization
@@ -38,7 +38,7 @@ def begin(r: Request) -> Response:
         found, email = policy.organization_for(r.db, typed, personal=r.settings.personal_domains)
         if slug and slug != found.slug:
             # The page of one organization never leads to another one's identity provider by surprise.
-            raise NotFound()
+            raise EmailOutsideDomains(seen=email, expected=slug)
         url = embedded.authorization_url(r, found, return_to=local_path(r.field("next")), login_hint=email)
     except Failure:
         r.set_cookie(TYPED_COOKIE, "".join(typed[:254].split()), max_age_seconds=_TYPED_SECONDS)

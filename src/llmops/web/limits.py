@@ -29,11 +29,12 @@ def check(r: Request, scope: str, subject: str, *, most: int, window_seconds: in
     with r.aside() as db:
         count = hit(db, r.sealer, scope, subject, window_seconds=window_seconds, now=r.now)
     if count > most:
-        raise TooManyAttempts(scope=scope, seen=count, expected=most, retry_after_seconds=window_seconds)
+        left = window_seconds - int(r.now.timestamp()) % window_seconds
+        raise TooManyAttempts(scope=scope, seen=count, expected=most, retry_after_seconds=left)
 
 
 def hit(db: Db, sealer: Sealer, scope: str, subject: str, *, window_seconds: int, now: datetime) -> int:
-    """Count one and give the sum of this window, which begins with the first hit."""
+    """Count one and give the sum of this window. Windows follow each other by the clock, the same for everybody."""
     window = int(now.timestamp()) // window_seconds
     key = sealer.hashed("limit", f"{scope}\0{subject}\0{window}")
     insert = postgresql_insert if db.dialect.name == "postgresql" else sqlite_insert

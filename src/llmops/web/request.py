@@ -4,12 +4,13 @@ The only place that opens a transaction for a page and asks the clock. A handler
 an answer; when it raises, what it wrote is rolled back.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from urllib.parse import parse_qsl, quote
 
 from starlette.responses import RedirectResponse, Response
@@ -26,6 +27,7 @@ from llmops.web.keyring import Keyring
 
 BROWSER_COOKIE = "__Host-llmops_browser"
 MOST_FIELDS = 64
+_BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True)
@@ -132,10 +134,7 @@ class Request:
         kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/x-www-form-urlencoded":
             raise BodyUnreadable(seen=kind, expected="application/x-www-form-urlencoded")
-        try:
-            return _parse(self.body.decode("ascii"))
-        except UnicodeDecodeError:
-            raise BodyUnreadable(seen="bytes that are not percent-encoded") from None
+        return _parse(self.body.decode("latin-1"))
 
     @cached_property
     def browser(self) -> str:
@@ -150,10 +149,10 @@ class Request:
     @cached_property
     def ip(self) -> str:
         """The client's address; X-Forwarded-For counts only when the peer is a listed proxy (PWD-07)."""
-        address = self.peer
+        address = _plain(self.peer)
         hops = [hop.strip() for hop in self.headers.get("x-forwarded-for", "").split(",") if hop.strip()]
         while hops and _is_listed(address, self.settings.trusted_proxies):
-            address = hops.pop()
+            address = _plain(hops.pop())
         return address[:45]
 
     @property
@@ -215,10 +214,16 @@ def local_path(target: str | None) -> str:
 
 
 def _parse(text: str) -> list[tuple[str, str]]:
+    """Names and values of a percent-encoded form. Raises: BodyUnreadable."""
+    if not text.isascii() or _BROKEN_PERCENT.search(text):
+        raise BodyUnreadable(seen="bytes that are not percent-encoded")
     try:
-        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except ValueError as error:
         raise BodyUnreadable(seen=str(error)) from None
+    if any("\0" in part for pair in pairs for part in pair):  # PostgreSQL stores no such text, SQLite would
+        raise BodyUnreadable(seen="a NUL character")
+    return pairs
 
 
 def _single(pairs: list[tuple[str, str]], name: str) -> str | None:
@@ -226,6 +231,16 @@ def _single(pairs: list[tuple[str, str]], name: str) -> str | None:
     if len(values) > 1:
         raise BodyUnreadable(parameter=name, seen=f"{len(values)} times", expected="once")
     return values[0] if values else None
+
+
+def _plain(address: str) -> str:
+    """An IPv4 client of a dual-stack socket by its IPv4 address: all of ::ffff:0:0/96 would else be one /64."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return str(mapped or parsed)
 
 
 def _is_listed(address: str, networks: tuple[str, ...]) -> bool:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from llmops.errors import BodyTooLarge, Failure, HostUnknown, MethodNotAllowed, NotFound, Unexpected
-from llmops.web.doors import Door, Edge
+from llmops.web.doors import FORM_BYTES, Door, Edge
 from llmops.web.failures import as_page
 from llmops.web.health import PATHS as HEALTH_PATHS
 from llmops.web.request import Request, Site, see_other
@@ -34,9 +34,11 @@ class Entrance:
         """Answer one request."""
         http = HttpRequest(scope, receive)
         door = self.by_method.get("GET" if http.method == "HEAD" else http.method)
+        if door is not None and door.writes and http.method == "HEAD":
+            door = None  # a look ahead spends nothing (WEB-02)
         began = time.perf_counter()
         try:
-            body, refused = await _body(http, door.limit_bytes if door else 0), None
+            body, refused = await _body(http, door.limit_bytes if door else FORM_BYTES), None
         except BodyTooLarge as failure:
             body, refused = b"", failure
         except ClientDisconnect:
@@ -44,8 +46,8 @@ class Entrance:
         r = Request(
             site=self.site,
             method=http.method,
-            path=http.url.path,
-            query_string=http.url.query,
+            path=scope["path"],
+            query_string=scope["query_string"].decode("latin-1"),
             headers=dict(http.headers),
             cookies=http.cookies,
             body=body,
@@ -71,13 +73,13 @@ class Entrance:
         """Everything that is not waiting for the network. Never raises."""
         edge = (door.edge if door else None) or self.edge
         try:
-            if refused is not None:
-                raise refused
             _check_host(r)
-            if not self.by_method:
+            if not self.by_method or "\0" in r.path:
                 raise NotFound()
             if door is None:
                 raise MethodNotAllowed(seen=r.method, expected=", ".join(sorted(self.by_method)))
+            if refused is not None:
+                raise refused
             response = r.run(partial(_through, door))
         except Failure as failure:
             response = _refusal(r, failure, edge)
@@ -92,10 +94,10 @@ class Entrance:
 
 
 def _through(door: Door, r: Request) -> Response:
+    if door.signed_in and r.actor is None:  # first: a form of a session that is over leads to the sign-in page
+        return see_other("/login" if r.path == "/" or r.method != "GET" else f"/login?next={r.path}")
     if door.csrf:
         check_csrf(r)
-    if door.signed_in and r.actor is None:
-        return see_other("/login" if r.path == "/" or r.method != "GET" else f"/login?next={r.path}")
     return door.handler(r)
 
 
@@ -110,6 +112,8 @@ def _refusal(r: Request, failure: Failure, edge: Edge) -> Response:
             response = again.run(partial(_show, attempt, failure))
             if retry := failure.facts.get("retry_after_seconds"):
                 response.headers["retry-after"] = retry
+            if isinstance(failure, MethodNotAllowed):
+                response.headers["allow"] = failure.facts["expected"]  # RFC 9110 §15.5.6
             return again.finish(response) if again._afterwards else response
         except Exception:
             log.exception("edge", request_id=r.id, path=r.path)

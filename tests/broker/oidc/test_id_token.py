@@ -106,6 +106,7 @@ REFUSED: dict[str, tuple[str, Token, type[SignInFailure]]] = {
     "a logout token": ("OIDC-13", with_header(typ="logout+jwt"), OidcMalformed),
     "typ is a number": ("OIDC-13", with_header(typ=1), OidcMalformed),
     "nested token": ("OIDC-13", with_header(cty="JWT"), OidcMalformed),
+    "header of an encrypted token": ("OIDC-13", with_header(enc="A256GCM"), OidcMalformed),
     "compressed": ("OIDC-13", with_header(zip="DEF"), OidcMalformed),
     "header with alg twice": (
         "OIDC-13",

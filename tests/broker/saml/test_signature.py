@@ -2,13 +2,14 @@
 
 import base64
 import copy
+import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from lxml import etree
-from saml.build import NOW, Change, adding, at, build, judge, okta, text
+from saml.build import NOW, Change, adding, at, attribute, build, judge, okta, template, text
 from saml.keys import signer
 from saml.sign import HMAC_SHA256, INCLUSIVE_C14N, RSA_SHA1, sign
 
@@ -365,8 +366,22 @@ def test_verifying_an_unsigned_element_is_refused() -> None:
 def test_two_signatures_are_refused_whoever_asks() -> None:
     root = build("response")
     root.insert(1, copy.deepcopy(root[1]))
-    with pytest.raises(SamlSignatureInvalid):
+    with pytest.raises(SamlSignatureInvalid) as caught:
         signature.verify(root, (signer().certificate,), now=NOW)
+    assert caught.value.facts["problem"] == "several_signatures"
+
+
+@pytest.mark.requirement("SAML-10", "SAML-17")
+def test_signature_of_a_response_over_its_assertion_alone_covers_nothing() -> None:
+    """A reference may read like the parent's ID and resolve inside it: `##_a1` is `#_a1` to a lenient reader."""
+    covered = etree.tostring(at("Assertion", template()), method="c14n", exclusive=True)
+
+    def only_the_assertion(signed_info: etree._Element) -> None:
+        at("Reference/DigestValue", signed_info).text = base64.b64encode(hashlib.sha256(covered).digest()).decode()
+
+    change = attribute("", "ID", "#_a1")
+    with pytest.raises(SamlSignatureInvalid):
+        judge(build("response", before=[change], signing={"before_signing": only_the_assertion}))
 
 
 @pytest.mark.requirement("SAML-09")

@@ -6,8 +6,8 @@ write meanwhile. So: read, ask, then write.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from starlette.responses import Response
 
@@ -31,7 +31,6 @@ from llmops.errors import (
     IdpUnavailable,
     OidcKeyUnknown,
     OidcMalformed,
-    OutboundFailure,
 )
 from llmops.organizations import domains
 from llmops.web.doors import get
@@ -40,15 +39,6 @@ from llmops.web.request import Request
 _KEYS_FRESH = timedelta(hours=1)
 _KEYS_USABLE = timedelta(hours=24)
 _REFETCH_PAUSE = timedelta(minutes=1)
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """What the identity provider said, checked; `keys` are to be kept when they were read anew."""
-
-    claims: Claims
-    merged: Mapping[str, object]
-    fresh_keys: KeySet | None
 
 
 def came_back(r: Request) -> Response:
@@ -67,10 +57,8 @@ def came_back(r: Request) -> Response:
         logins.require_browser(login, r.sealer, browser=r.browser)
         if connection.state != "active":
             raise ConnectionInactive(connection=connection.id, state=connection.state)
-        judged = _judge(r, connection, login, arrived, verified, checks)
-        profile = profiles.from_claims(judged.claims, judged.merged, connection)
-        if judged.fresh_keys is not None:
-            connections.keep_jwks(r.db, connection.id, jwks=judged.fresh_keys.to_dict(), now=r.now)
+        claims, merged = _judge(r, connection, login, arrived, verified, checks)
+        profile = profiles.from_claims(claims, merged, connection)
         return arrival.accept(r, login, profile, checks=checks)
     except Failure as failure:
         if failure.facts:
@@ -93,8 +81,8 @@ def _judge(
     arrived: Callback,
     verified: frozenset[str],
     checks: list[Check],
-) -> _Judged:
-    """Code, tokens, ID token, UserInfo: each step is noted for the trace."""
+) -> tuple[Claims, Mapping[str, object]]:
+    """Code, tokens, ID token, UserInfo: each step is noted for the trace. The claims, and all that was said."""
     provider = Provider.from_dict(connection.provider)
     secrets = logins.secrets_of(login, r.sealer)
     code = callback.require_code(arrived, provider)
@@ -109,7 +97,7 @@ def _judge(
     )
     checks.append(_check("token endpoint", "tokens", provider.token_endpoint))
     rules = _rules(connection, provider, secrets["nonce"], verified)
-    claims, key_set, fresh = _checked(r, connection, provider, tokens, rules)
+    claims, key_set = _checked(r, connection, provider, tokens, rules)
     checks.append(_check("ID token", claims.issuer, provider.issuer))
     told = userinfo.userinfo(
         provider,
@@ -121,7 +109,7 @@ def _judge(
         now=r.now,
     )
     checks.append(_check("UserInfo", ", ".join(sorted(told)), ""))
-    return _Judged(claims, userinfo.merge(claims, told), fresh)
+    return claims, userinfo.merge(claims, told)
 
 
 def _rules(connection: Connection, provider: Provider, nonce: str, verified: frozenset[str]) -> Rules:
@@ -137,9 +125,9 @@ def _rules(connection: Connection, provider: Provider, nonce: str, verified: fro
 
 def _checked(
     r: Request, connection: Connection, provider: Provider, tokens: TokenAnswer, rules: Rules
-) -> tuple[Claims, KeySet, KeySet | None]:
+) -> tuple[Claims, KeySet]:
     """The ID token's claims. A key id that we do not know is worth one new look at the issuer's keys (OIDC-09)."""
-    key_set, fresh = _keys(r, connection, provider)
+    key_set = _keys(r, connection, provider)
 
     def check(with_keys: KeySet) -> Claims:
         return id_token.check_id_token(
@@ -147,33 +135,32 @@ def _checked(
         )
 
     try:
-        return check(key_set), key_set, fresh
+        return check(key_set), key_set
     except OidcKeyUnknown:
-        if fresh is not None or not _older(connection.jwks_read_at, _REFETCH_PAUSE, r.now):
+        if not _older(connection.jwks_read_at, _REFETCH_PAUSE, r.now):
             raise
-    fresh = _fetched(provider, r)
-    return check(fresh), fresh, fresh
+    key_set = _fetched(r, connection, provider)
+    return check(key_set), key_set
 
 
-def _keys(r: Request, connection: Connection, provider: Provider) -> tuple[KeySet, KeySet | None]:
+def _keys(r: Request, connection: Connection, provider: Provider) -> KeySet:
     """The issuer's keys: as stored for an hour, then read anew, or for a day if that fails."""
-    stored = keys.read(json.dumps(connection.jwks).encode()) if connection.jwks else None
-    if stored is not None and not _older(connection.jwks_read_at, _KEYS_FRESH, r.now):
-        return stored, None
+    if not connection.jwks or _older(connection.jwks_read_at, _KEYS_USABLE, r.now):
+        return _fetched(r, connection, provider)
+    stored = keys.read(json.dumps(connection.jwks).encode())
+    if not _older(connection.jwks_read_at, _KEYS_FRESH, r.now):
+        return stored
     try:
-        fresh = _fetched(provider, r)
+        return _fetched(r, connection, provider)
     except IdpUnavailable:
-        if stored is None or _older(connection.jwks_read_at, _KEYS_USABLE, r.now):
-            raise
-        return stored, None
-    return fresh, fresh
+        return stored
 
 
-def _fetched(provider: Provider, r: Request) -> KeySet:
-    try:
-        return keys.fetch(provider.jwks_uri, r.site.fetch)
-    except OutboundFailure as failure:
-        raise IdpUnavailable(endpoint=provider.jwks_uri, because=failure.code, **failure.facts) from failure
+def _fetched(r: Request, connection: Connection, provider: Provider) -> KeySet:
+    """The keys that the issuer publishes now; kept also if this sign-in fails, so that the next need not ask again."""
+    fresh = keys.fetch(provider.jwks_uri, r.site.fetch)
+    r.afterwards(partial(connections.keep_jwks, connection_id=connection.id, jwks=fresh.to_dict(), now=r.now))
+    return fresh
 
 
 def _older(moment: datetime | None, age: timedelta, now: datetime) -> bool:

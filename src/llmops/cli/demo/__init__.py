@@ -1,0 +1,1 @@
+"""`llmops demo`: the product, an identity provider and a mailbox on this machine, with example customers."""
