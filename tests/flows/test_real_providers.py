@@ -106,7 +106,7 @@ def by_oidc(product: Installation, visitor: Visitor, provider: Provider, name: s
 
 def require_new_member(product: Installation, visitor: Visitor, page: Page, person: str) -> None:
     """The person is on the dashboard for the first time, and in Settings, Team."""
-    assert (page.status, page.url) == (200, f"{product.url}/?welcome=1"), page.text[:300]
+    assert (page.status, page.url) == (200, f"{product.url}/?welcome=1"), why(product, page)
     assert "your role: Member" in page.text
     assert team(visitor).count(f"{person}@example.test") == 1
     assert f"{person.title()} Lee" in team(visitor)
@@ -114,7 +114,7 @@ def require_new_member(product: Installation, visitor: Visitor, page: Page, pers
 
 def require_same_member(product: Installation, visitor: Visitor, page: Page, person: str) -> None:
     """The person is on the dashboard once more, and still one person."""
-    assert (page.status, page.url) == (200, f"{product.url}/"), page.text[:300]
+    assert (page.status, page.url) == (200, f"{product.url}/"), why(product, page)
     assert team(visitor).count(f"{person}@example.test") == 1
 
 
@@ -132,6 +132,12 @@ def require_refused(product: Installation, page: Page, code: str) -> dict[str, A
     found: dict[str, Any] = product.told("logins", "show", ref)
     assert (found["code"], found["ref"], found["state"]) == (code, ref, "failed")
     return found
+
+
+def why(product: Installation, page: Page) -> str:
+    """What an operator would look at, for the report of a test that failed."""
+    refs = parse_qs(urlsplit(page.url).query).get("ref", [])
+    return "\n".join([page.text[:300], *(product.llmops("logins", "show", ref, "--json").out for ref in refs)])
 
 
 def last_login(product: Installation) -> Any:

@@ -19,8 +19,9 @@ from llmops.base.sealing import Sealer
 from llmops.broker.oidc.discovery import Provider
 from llmops.broker.saml import keypair
 from llmops.broker.saml.metadata import IdentityProvider
+from llmops.broker.saml.names import HTTP_REDIRECT
 from llmops.db.tables import Base, Db, many, one
-from llmops.errors import ConnectionIncomplete, ConnectionUnknown, SsoNotConfigured
+from llmops.errors import ConnectionIncomplete, ConnectionUnknown, MetadataInvalid, SsoNotConfigured
 
 
 class Kind(StrEnum):
@@ -144,7 +145,10 @@ def set_saml(
     """Take over what the identity provider's metadata says.
 
     Two organizations may have one entity ID: Entra has one for a whole tenant. Their keys stay apart all the same.
+    Raises: MetadataInvalid, problem="no_redirect_endpoint": requests leave by HTTP-Redirect only.
     """
+    if idp.sso_binding != HTTP_REDIRECT:
+        raise MetadataInvalid(problem="no_redirect_endpoint", seen=idp.sso_binding, expected=HTTP_REDIRECT)
     _change(
         db,
         connection.id,
