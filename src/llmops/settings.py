@@ -57,7 +57,7 @@ class Settings(BaseSettings):
         "",
         description="development: http and loopback identity providers are allowed. Empty: by the base URL",
     )
-    database_url: str = Field("", repr=False, description="sqlite:///… or postgresql://…; empty: SQLite in the data folder")
+    database_url: str = Field("", repr=False, description="sqlite:///… or postgresql://…; empty: in the data folder")
     data_dir: Path = Field(Path("var"), description="Folder for the SQLite database, the secret key and unsent letters")
     secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (),

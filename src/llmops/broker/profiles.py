@@ -118,6 +118,13 @@ def from_claims(claims: Claims, merged: Mapping[str, object], connection: Connec
     )
 
 
+def wanted_claims(connection: Connection) -> tuple[str, ...]:
+    """The claims to ask for by name: the connection's own names, and the usual short ones."""
+    fields = ("email", "first_name", "last_name")
+    short = [name for field in fields for name in USUAL_NAMES[field] if name.isidentifier()]
+    return tuple(dict.fromkeys([*connection.attribute_map.values(), *short, "email_verified"]))
+
+
 def saml_subject(assertion: Assertion) -> str:
     """The key of the person at this connection: Entra's object id, else the whole NameID (SAML-36)."""
     tenant, person = _MICROSOFT + "tenantid", _MICROSOFT + "objectidentifier"

@@ -85,3 +85,20 @@ def test_values_cannot_add_parameters() -> None:
     url = request.authorization_url(provider(), **{**HELD, "state": "s&scope=admin#"}, verifier="v" * 43)
     assert query(url)["state"] == ["s&scope=admin#"]
     assert query(url)["scope"] == ["openid profile email"]
+
+
+def test_claims_are_asked_for_by_name_where_the_provider_heeds_that() -> None:
+    def asked(**document: object) -> list[str]:
+        url = request.authorization_url(
+            provider(**document),
+            client_id="client-1",
+            redirect_uri="https://llm-ops.test/callback",
+            state="s",
+            nonce="n",
+            verifier="v" * 43,
+            claims=("email", "given_name"),
+        )
+        return parse_qs(urlsplit(url).query).get("claims", [])
+
+    assert asked(claims_parameter_supported=True) == ['{"userinfo":{"email":null,"given_name":null}}']
+    assert asked() == []

@@ -1,7 +1,6 @@
-"""Runs nanoidp, with two repairs unless NANOIDP_ASIS=1.
+"""Runs nanoidp, with one repair unless NANOIDP_ASIS=1.
 
-nanoidp 3.4.0 gives the scope profile no names (OpenID Connect Core §5.4), though a user may have the attributes
-given_name and family_name: the repair puts those in. And it leaves ds:Signature as the last child of the Assertion; the SAML schema wants it right after Issuer, and
+nanoidp 3.4.0 leaves ds:Signature as the last child of the Assertion; the SAML schema wants it right after Issuer, and
 strict service providers refuse the answer. signxml puts the signature where it finds an empty
 `<ds:Signature Id="placeholder"/>`, so the repair lays that placeholder. When a later nanoidp lays its own, drop this file.
 """
@@ -12,7 +11,6 @@ import sys
 from lxml import etree
 from nanoidp.__main__ import main
 from nanoidp.routes import saml
-from nanoidp.services import userinfo
 
 DS = "http://www.w3.org/2000/09/xmldsig#"
 
@@ -29,13 +27,7 @@ def lay_placeholder() -> None:
     saml.build_assertion_core = with_placeholder
 
 
-def tell_names() -> None:
-    """Make UserInfo hold the names that the scope profile asks for."""
-    userinfo._SCOPED_CLAIMS += (("profile", ("given_name", "family_name")),)
-
-
 if os.environ.get("NANOIDP_ASIS") != "1":
     lay_placeholder()
-    tell_names()
 sys.argv[0] = "nanoidp"
 sys.exit(main())

@@ -1,6 +1,6 @@
 """Send a browser to a connection's identity provider, remembering the attempt first."""
 
-from llmops.broker import connections, logins
+from llmops.broker import connections, logins, profiles
 from llmops.broker.connections import Connection, Kind
 from llmops.broker.oidc import request as oidc
 from llmops.broker.oidc.discovery import Provider
@@ -43,6 +43,7 @@ def _with_oidc(r: Request, connection: Connection, return_to: str, login_hint: s
         nonce=attempt.nonce,
         verifier=attempt.verifier,
         login_hint=login_hint,
+        claims=profiles.wanted_claims(connection),
         hd=login_hint.rpartition("@")[2] if login_hint and connection.issuer == GOOGLE_ISSUER else None,
     )
 

@@ -22,7 +22,8 @@ _REQUEST_PARAMETERS = {
 class Provider:
     """What we keep of a discovery document. `algorithms` are fixed here, before any token is seen.
 
-    `sends_iss`: it announces the response parameter `iss` (RFC 9207). `warnings` are sentences for the
+    `sends_iss`: it announces the response parameter `iss` (RFC 9207). `takes_claims`: it heeds the request
+    parameter `claims` (OIDC Core §5.5). `warnings` are sentences for the
     administrator who sets the connection up.
     """
 
@@ -35,6 +36,7 @@ class Provider:
     algorithms: tuple[str, ...]
     client_auth: ClientAuth
     sends_iss: bool
+    takes_claims: bool = False
     warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
@@ -100,6 +102,7 @@ def read(body: bytes, *, issuer: str, allow_http: bool = False) -> Provider:
         algorithms=_algorithms(document),
         client_auth=_client_auth(document),
         sends_iss=document.get("authorization_response_iss_parameter_supported") is True,
+        takes_claims=document.get("claims_parameter_supported") is True,
         warnings=() if "S256" in pkce else ("The document does not list PKCE with S256; we use it all the same.",),
     )
 
