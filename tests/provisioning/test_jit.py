@@ -1,4 +1,4 @@
-"""From an identity provider's word to an account: who is made, who is connected, who has to prove something, who stays out."""
+"""From an identity provider's word to an account: who is made, who is connected, who must prove it, who stays out."""
 
 import pytest
 from saml.keys import signer

@@ -1,4 +1,4 @@
-"""What an outsider can send to the addresses given to identity providers: a typed refusal, never a 500, nothing left."""
+"""What an outsider can send to the addresses that identity providers use: typed refusals, never a 500, nothing left."""
 
 import base64
 import zlib

@@ -1,7 +1,7 @@
 """Runs nanoidp 3.4.0 with one repair, in a process of its own; nothing else imports this module.
 
-It leaves ds:Signature as the last child of the Assertion. The SAML schema wants it right after Issuer (SAML Core 2.0
-§2.3.3), and LLM Ops refuses anything else. signxml, which nanoidp signs with, puts the signature where it finds an empty
+It leaves ds:Signature as the last child of the Assertion. The SAML schema wants it right after Issuer (SAML Core
+2.0 §2.3.3), and LLM Ops refuses anything else. signxml, which nanoidp signs with, puts it where it finds an empty
 `<ds:Signature Id="placeholder"/>`: the repair lays that. To see whether a later nanoidp needs it: take it out, and run
 `make run ARGS=--once`.
 """
