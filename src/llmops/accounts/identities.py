@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, UniqueConstraint, insert, update
+from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.base import ids
-from llmops.db.tables import Base, Db, many, one
+from llmops.db.tables import Base, Db, add, change, find, many
 from llmops.errors import LoginAlreadyAnswered
 
 
@@ -26,25 +26,23 @@ class Identity(Base):
     last_used_at: Mapped[datetime]
 
 
-def find(db: Db, connection_id: str, subject: str) -> Identity | None:
+def with_subject(db: Db, connection_id: str, subject: str) -> Identity | None:
     """The link of this subject at this connection."""
-    where = (Identity.connection_id == connection_id) & (Identity.subject == subject)
-    return one(db, Identity, Identity.rows().where(where))
+    return find(db, Identity, connection_id=connection_id, subject=subject)
 
 
 def link(db: Db, connection_id: str, subject: str, *, user_id: str, now: datetime) -> None:
     """Connect a subject with a person. Raises: LoginAlreadyAnswered, when another request did so at this moment."""
     values = {"id": ids.new("ident"), "connection_id": connection_id, "subject": subject, "user_id": user_id}
     try:
-        with db.begin_nested():
-            db.execute(insert(Identity).values(**values, linked_at=now, last_used_at=now))
+        add(db, Identity, **values, linked_at=now, last_used_at=now)
     except IntegrityError:
         raise LoginAlreadyAnswered(connection=connection_id) from None
 
 
 def used(db: Db, identity_id: str, *, now: datetime) -> None:
     """Remember that the person came through this link."""
-    db.execute(update(Identity).where(Identity.id == identity_id).values(last_used_at=now))
+    change(db, Identity, {"id": identity_id}, last_used_at=now)
 
 
 def of_user(db: Db, user_id: str) -> Sequence[Identity]:

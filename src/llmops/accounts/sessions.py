@@ -15,11 +15,11 @@ from typing import Any, Literal, get_args
 from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
-from sqlalchemy import ForeignKey, delete, insert, update
+from sqlalchemy import ForeignKey, delete, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.base import ids
-from llmops.db.tables import Base, Db, many
+from llmops.db.tables import Base, Db, add, change, many
 from llmops.settings import Settings
 from llmops.web.keyring import Keyring
 
@@ -81,20 +81,20 @@ def open_session(
     if not_after is not None:
         ends_at = min(ends_at, not_after)
     session_id = ids.new("sess")
-    db.execute(
-        insert(Session).values(
-            id=session_id,
-            user_id=user_id,
-            organization_id=organization_id,
-            method=method,
-            connection_id=connection_id,
-            authenticated_at=now,
-            created_at=now,
-            last_seen_at=now,
-            ends_at=ends_at,
-            ip=ip,
-            user_agent=user_agent,
-        )
+    add(
+        db,
+        Session,
+        id=session_id,
+        user_id=user_id,
+        organization_id=organization_id,
+        method=method,
+        connection_id=connection_id,
+        authenticated_at=now,
+        created_at=now,
+        last_seen_at=now,
+        ends_at=ends_at,
+        ip=ip,
+        user_agent=user_agent,
     )
     claims = Claims(session_id, user_id, organization_id, method, int(now.timestamp()))
     return seal(keyring, settings, claims, now=now, ends_at=ends_at)
@@ -164,13 +164,12 @@ def _claims(payload: dict[str, Any], settings: Settings, now: datetime) -> Claim
 
 def touch(db: Db, session_id: str, *, now: datetime) -> None:
     """Remember that the session is in use."""
-    db.execute(update(Session).where(Session.id == session_id).values(last_seen_at=now))
+    change(db, Session, {"id": session_id}, last_seen_at=now)
 
 
 def end(db: Db, session_id: str, *, user_id: str, now: datetime) -> bool:
     """End one session of this person. False when it is not theirs or over already."""
-    mine = (Session.id == session_id) & (Session.user_id == user_id) & Session.ended_at.is_(None)
-    return db.execute(update(Session).where(mine).values(ended_at=now)).rowcount == 1
+    return change(db, Session, {"id": session_id, "user_id": user_id, "ended_at": None}, ended_at=now) == 1
 
 
 def end_all(db: Db, user_id: str, *, now: datetime, except_for: str | None = None) -> int:

@@ -2,12 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.base import ids
-from llmops.db.tables import Base, Db, one
+from llmops.db.tables import Base, Db, add, change, find
 from llmops.errors import EmailInUse, NameMissing
 
 LONGEST_NAME = 100
@@ -30,17 +29,17 @@ class User(Base):
 def create(db: Db, email: str, *, first_name: str, last_name: str, verified: bool, now: datetime) -> User:
     """A new person with a normalised address. Raises: EmailInUse, also when two come at the same moment."""
     user_id = ids.new("user")
-    values = {
-        "id": user_id,
-        "email": email,
-        "first_name": first_name,
-        "last_name": last_name,
-        "email_verified_at": now if verified else None,
-        "created_at": now,
-    }
     try:
-        with db.begin_nested():
-            db.execute(insert(User).values(values))
+        add(
+            db,
+            User,
+            id=user_id,
+            email=email,
+            first_name=first_name,
+            last_name=last_name,
+            email_verified_at=now if verified else None,
+            created_at=now,
+        )
     except IntegrityError:
         raise EmailInUse(seen=email) from None
     user = get(db, user_id)
@@ -50,24 +49,23 @@ def create(db: Db, email: str, *, first_name: str, last_name: str, verified: boo
 
 def get(db: Db, user_id: str) -> User | None:
     """The person with this id."""
-    return one(db, User, User.rows().where(User.id == user_id))
+    return find(db, User, id=user_id)
 
 
 def with_email(db: Db, email: str) -> User | None:
     """The person with this normalised address."""
-    return one(db, User, User.rows().where(User.email == email))
+    return find(db, User, email=email)
 
 
 def rename(db: Db, user_id: str, *, first_name: str, last_name: str) -> None:
     """Take the names that the identity provider sent."""
-    db.execute(update(User).where(User.id == user_id).values(first_name=first_name, last_name=last_name))
+    change(db, User, {"id": user_id}, first_name=first_name, last_name=last_name)
 
 
 def change_email(db: Db, user_id: str, *, email: str, now: datetime) -> None:
     """Take a new proven address. Raises: EmailInUse."""
     try:
-        with db.begin_nested():
-            db.execute(update(User).where(User.id == user_id).values(email=email, email_verified_at=now))
+        change(db, User, {"id": user_id}, email=email, email_verified_at=now)
     except IntegrityError:
         raise EmailInUse(seen=email) from None
 

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, insert
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.audit.actions import Action
 from llmops.base import ids
-from llmops.db.tables import Base, Db
+from llmops.db.tables import Base, Db, add
 
 
 class Entry(Base):
@@ -38,15 +38,15 @@ def record(
     **facts: object,
 ) -> None:
     """Add one entry. `facts` are shown to the organization's admins: no secrets."""
-    db.execute(
-        insert(Entry).values(
-            id=ids.new("audit"),
-            organization_id=organization_id,
-            at=now,
-            action=str(action),
-            actor=actor,
-            target=target,
-            ip=ip,
-            facts={name: str(value)[:300] for name, value in facts.items() if value is not None},
-        )
+    add(
+        db,
+        Entry,
+        id=ids.new("audit"),
+        organization_id=organization_id,
+        at=now,
+        action=str(action),
+        actor=actor,
+        target=target,
+        ip=ip,
+        facts={name: str(value)[:300] for name, value in facts.items() if value is not None},
     )

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, insert, update
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.base import ids
@@ -20,7 +20,7 @@ from llmops.broker.oidc.discovery import Provider
 from llmops.broker.saml import keypair
 from llmops.broker.saml.metadata import IdentityProvider
 from llmops.broker.saml.names import HTTP_REDIRECT
-from llmops.db.tables import Base, Db, many, one
+from llmops.db.tables import Base, Db, add, change, find, many
 from llmops.errors import ConnectionIncomplete, ConnectionUnknown, MetadataInvalid, SsoNotConfigured
 
 
@@ -117,24 +117,24 @@ def create(db: Db, sealer: Sealer, organization_id: str, *, kind: Kind, now: dat
         pair = keypair.make(connection_id, now=now)
         private_key = sealer.seal(pair.private_key_pem.decode(), place=_place("sp_private_key", connection_id))
         certificate = base64.b64encode(pair.certificate.der).decode()
-    db.execute(
-        insert(Connection).values(
-            id=connection_id,
-            organization_id=organization_id,
-            kind=kind,
-            state="draft",
-            created_at=now,
-            attribute_map={},
-            idp_certificates=[],
-            sign_requests=False,
-            publish_encryption=False,
-            allow_unsolicited=False,
-            want_signed="any",
-            sp_private_key=private_key,
-            sp_certificate=certificate,
-            provider={},
-            jwks={},
-        )
+    add(
+        db,
+        Connection,
+        id=connection_id,
+        organization_id=organization_id,
+        kind=kind,
+        state="draft",
+        created_at=now,
+        attribute_map={},
+        idp_certificates=[],
+        sign_requests=False,
+        publish_encryption=False,
+        allow_unsolicited=False,
+        want_signed="any",
+        sp_private_key=private_key,
+        sp_certificate=certificate,
+        provider={},
+        jwks={},
     )
     return get(db, connection_id)
 
@@ -195,14 +195,13 @@ def activate(db: Db, connection: Connection, *, now: datetime) -> None:
     oidc_ready = connection.issuer and connection.client_id and connection.client_secret
     if not (saml_ready if Kind(connection.kind).is_saml else oidc_ready):
         raise ConnectionIncomplete(connection=connection.id)
-    mine = (Connection.organization_id == connection.organization_id) & (Connection.state == "active")
-    db.execute(update(Connection).where(mine).values(state="off"))
+    change(db, Connection, {"organization_id": connection.organization_id, "state": "active"}, state="off")
     _change(db, connection.id, state="active", activated_at=now)
 
 
 def get(db: Db, connection_id: str) -> Connection:
     """The connection with this id. Raises: ConnectionUnknown."""
-    found = one(db, Connection, Connection.rows().where(Connection.id == connection_id))
+    found = find(db, Connection, id=connection_id)
     if found is None:
         raise ConnectionUnknown(seen=connection_id[:40])
     return found
@@ -210,8 +209,7 @@ def get(db: Db, connection_id: str) -> Connection:
 
 def active_for(db: Db, organization_id: str) -> Connection:
     """The connection that answers for an organization. Raises: SsoNotConfigured."""
-    mine = (Connection.organization_id == organization_id) & (Connection.state == "active")
-    found = one(db, Connection, Connection.rows().where(mine))
+    found = find(db, Connection, organization_id=organization_id, state="active")
     if found is None:
         raise SsoNotConfigured(organization=organization_id)
     return found
@@ -250,7 +248,7 @@ def reseal(db: Db, sealer: Sealer) -> int:
 
 
 def _change(db: Db, connection_id: str, **values: object) -> None:
-    db.execute(update(Connection).where(Connection.id == connection_id).values(**values))
+    change(db, Connection, {"id": connection_id}, **values)
 
 
 def _place(column: str, connection_id: str) -> str:

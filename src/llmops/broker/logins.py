@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Index, delete, insert, update
+from sqlalchemy import Index, delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -20,7 +20,7 @@ from llmops.base.sealing import Sealer, same, token
 from llmops.broker.connections import Connection
 from llmops.broker.profiles import Profile
 from llmops.broker.saml.rules import Check
-from llmops.db.tables import Base, Db, many, one
+from llmops.db.tables import Base, Db, add, change, find, many
 from llmops.errors import (
     CodeAlreadyUsed,
     CodeExpired,
@@ -102,19 +102,19 @@ def start(
     `request_key` is the AuthnRequest's ID, or the OAuth state; `browser` this browser's random name.
     """
     login_id = ids.new("login")
-    db.execute(
-        insert(Login).values(
-            id=login_id,
-            organization_id=connection.organization_id,
-            connection_id=connection.id,
-            how="started_here",
-            request_key=sealer.hashed("login.request", request_key),
-            browser_hash=sealer.hashed("login.browser", browser),
-            secrets=sealer.seal(json.dumps(secrets), place=_place("secrets", login_id)) if secrets else None,
-            return_to=return_to,
-            started_at=now,
-            expires_at=now + timedelta(seconds=ttl_seconds),
-        )
+    add(
+        db,
+        Login,
+        id=login_id,
+        organization_id=connection.organization_id,
+        connection_id=connection.id,
+        how="started_here",
+        request_key=sealer.hashed("login.request", request_key),
+        browser_hash=sealer.hashed("login.browser", browser),
+        secrets=sealer.seal(json.dumps(secrets), place=_place("secrets", login_id)) if secrets else None,
+        return_to=return_to,
+        started_at=now,
+        expires_at=now + timedelta(seconds=ttl_seconds),
     )
     return login_id
 
@@ -125,7 +125,7 @@ def pending(db: Db, sealer: Sealer, connection: Connection, *, request_key: str,
     Raises: LoginUnknown, LoginAlreadyAnswered, LoginExpired.
     """
     key = sealer.hashed("login.request", request_key)
-    login = one(db, Login, Login.rows().where(Login.request_key == key, Login.connection_id == connection.id))
+    login = find(db, Login, request_key=key, connection_id=connection.id)
     if login is None:
         raise LoginUnknown(seen=request_key[:80], connection=connection.id)
     if login.answered_at is not None:
@@ -149,7 +149,7 @@ def secrets_of(login: Login, sealer: Sealer) -> dict[str, str]:
 def begin_unsolicited(db: Db, connection: Connection, *, now: datetime) -> Login:
     """An attempt that the identity provider began. It is tied to no browser."""
     login_id = _insert_bare(db, connection, how="unsolicited", now=now)
-    login = one(db, Login, Login.rows().where(Login.id == login_id))
+    login = find(db, Login, id=login_id)
     assert login is not None
     return login
 
@@ -157,12 +157,7 @@ def begin_unsolicited(db: Db, connection: Connection, *, now: datetime) -> Login
 def use_assertion(db: Db, connection: Connection, *, assertion_id: str, forget_at: datetime) -> None:
     """Note the assertion as used, in the transaction that answers the attempt. Raises: SamlAlreadyUsed."""
     try:
-        with db.begin_nested():
-            db.execute(
-                insert(UsedAssertion).values(
-                    connection_id=connection.id, assertion_id=assertion_id, forget_at=forget_at
-                )
-            )
+        add(db, UsedAssertion, connection_id=connection.id, assertion_id=assertion_id, forget_at=forget_at)
     except IntegrityError:
         raise SamlAlreadyUsed(assertion=assertion_id) from None
 
@@ -182,20 +177,18 @@ def answer(
     Raises: LoginAlreadyAnswered, when another answer to this attempt was faster.
     """
     code = token()
-    table = Login.table()
-    won = db.execute(
-        update(table)
-        .where(table.c.id == login.id, table.c.answered_at.is_(None))
-        .values(
-            answered_at=now,
-            code_hash=sealer.hashed("login.code", code),
-            code_expires_at=now + timedelta(seconds=code_ttl_seconds),
-            profile=sealer.seal(profile.to_json(), place=_place("profile", login.id)),
-            secrets=None,
-            trace=_sealed_trace(sealer, login.id, checks, {}),
-        )
+    won = change(
+        db,
+        Login,
+        {"id": login.id, "answered_at": None},
+        answered_at=now,
+        code_hash=sealer.hashed("login.code", code),
+        code_expires_at=now + timedelta(seconds=code_ttl_seconds),
+        profile=sealer.seal(profile.to_json(), place=_place("profile", login.id)),
+        secrets=None,
+        trace=_sealed_trace(sealer, login.id, checks, {}),
     )
-    if won.rowcount != 1:
+    if won != 1:
         raise LoginAlreadyAnswered(login=login.id)
     return code
 
@@ -205,18 +198,15 @@ def redeem(db: Db, sealer: Sealer, *, code: str, browser: str, now: datetime) ->
 
     Raises: CodeAlreadyUsed (also for a code that never was), CodeExpired, LoginOtherBrowser.
     """
-    login = one(db, Login, Login.rows().where(Login.code_hash == sealer.hashed("login.code", code)))
+    login = find(db, Login, code_hash=sealer.hashed("login.code", code))
     if login is None or login.redeemed_at is not None or login.profile is None or login.code_expires_at is None:
         raise CodeAlreadyUsed()
     if login.how == "started_here":
         require_browser(login, sealer, browser=browser)
     if login.code_expires_at <= now:
         raise CodeExpired(expired_at=login.code_expires_at.isoformat(), now=now.isoformat())
-    table = Login.table()
-    won = db.execute(
-        update(table).where(table.c.id == login.id, table.c.redeemed_at.is_(None)).values(redeemed_at=now, profile=None)
-    )
-    if won.rowcount != 1:
+    won = change(db, Login, {"id": login.id, "redeemed_at": None}, redeemed_at=now, profile=None)
+    if won != 1:
         raise CodeAlreadyUsed()
     profile = Profile.from_json(sealer.unseal(login.profile, place=_place("profile", login.id)))
     return Redeemed(login.id, login.organization_id, login.connection_id, login.return_to, profile)
@@ -235,22 +225,21 @@ def refuse(
 ) -> None:
     """Record why an answer was refused. The attempt stays open: who sends rubbish must not end it for its owner."""
     login_id = login_id or _insert_bare(db, connection, how="unmatched", now=now)
-    db.execute(
-        update(Login)
-        .where(Login.id == login_id)
-        .values(
-            failed_at=now,
-            code=failure.code,
-            ref=ref,
-            trace=_sealed_trace(sealer, login_id, checks, failure.facts),
-        )
+    change(
+        db,
+        Login,
+        {"id": login_id},
+        failed_at=now,
+        code=failure.code,
+        ref=ref,
+        trace=_sealed_trace(sealer, login_id, checks, failure.facts),
     )
 
 
 def fail(db: Db, login_id: str, failure: Failure, *, ref: str, now: datetime) -> None:
     """Record that the application could not let the person in after a good answer; the code is spent all the same."""
     outcome = {"failed_at": now, "code": failure.code, "ref": ref}
-    db.execute(update(Login).where(Login.id == login_id).values(**outcome, redeemed_at=now, profile=None))
+    change(db, Login, {"id": login_id}, **outcome, redeemed_at=now, profile=None)
 
 
 def recent(db: Db, organization_id: str, *, most: int = 50) -> Sequence[Login]:
@@ -261,7 +250,7 @@ def recent(db: Db, organization_id: str, *, most: int = 50) -> Sequence[Login]:
 
 def with_ref(db: Db, ref: str) -> Login | None:
     """The failed attempt with this reference."""
-    return one(db, Login, Login.rows().where(Login.ref == ref.strip().upper()))
+    return find(db, Login, ref=ref.strip().upper())
 
 
 def trace_of(login: Login, sealer: Sealer) -> dict[str, object]:
@@ -279,16 +268,16 @@ def forget_old(db: Db, *, now: datetime) -> None:
 
 def _insert_bare(db: Db, connection: Connection, *, how: How, now: datetime) -> str:
     login_id = ids.new("login")
-    db.execute(
-        insert(Login).values(
-            id=login_id,
-            organization_id=connection.organization_id,
-            connection_id=connection.id,
-            how=how,
-            return_to="/",
-            started_at=now,
-            expires_at=now,
-        )
+    add(
+        db,
+        Login,
+        id=login_id,
+        organization_id=connection.organization_id,
+        connection_id=connection.id,
+        how=how,
+        return_to="/",
+        started_at=now,
+        expires_at=now,
     )
     return login_id
 

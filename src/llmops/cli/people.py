@@ -35,7 +35,7 @@ def create(
         now, address = site.clock(), normalise(email)
         found, wanted = organization.with_slug(db, org), role_named(role)
         user = users.with_email(db, address)
-        if user is not None and members.find(db, found.id, user.id) is not None:
+        if user is not None and members.of(db, found.id, user.id) is not None:
             raise EmailInUse(seen=address, organization=found.slug)
         if user is None:
             given = first_name or address.partition("@")[0]

@@ -76,7 +76,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # the driver's o
     for pragma in (
         "journal_mode=WAL",
         "foreign_keys=ON",
-        "synchronous=FULL",  # what was acknowledged survives a power cut, not only a kill
+        "synchronous=NORMAL",  # survives kill -9 at any moment; docs/decisions/0007 on power cuts
         f"busy_timeout={_BUSY_TIMEOUT_MS}",
     ):
         connection.execute(f"PRAGMA {pragma}").close()

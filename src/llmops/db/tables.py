@@ -4,8 +4,9 @@ Tables are declared as classes and read as plain values: no session, no identity
 read does not change; changes are UPDATE statements in the noun's file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, ClassVar, Self, TypeVar
 
 from sqlalchemy import (
@@ -13,12 +14,17 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Dialect,
+    Insert,
     MetaData,
     Row,
     Select,
     Table,
     TypeDecorator,
+    Update,
+    bindparam,
+    insert,
     select,
+    update,
 )
 from sqlalchemy.orm import DeclarativeBase
 
@@ -42,7 +48,7 @@ class Moment(TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    """A table. Its instances are read-only rows: they are made by `one` and `many`, never by hand."""
+    """A table. Its instances are read-only rows: they are made by `find`, `one` and `many`, never by hand."""
 
     metadata = MetaData(
         naming_convention={
@@ -80,6 +86,50 @@ class Base(DeclarativeBase):
 
 
 T = TypeVar("T", bound=Base)
+
+
+def find(db: Db, entity: type[T], **equals: object) -> T | None:
+    """The first row whose columns equal these values, or None. The statement is made once for each set of columns."""
+    row = db.execute(_select_by(entity, tuple(equals)), equals).first()
+    return entity.from_row(row) if row is not None else None
+
+
+def add(db: Db, entity: type[Base], **values: object) -> None:
+    """Insert one row. Raises: IntegrityError."""
+    db.execute(_insert_into(entity), values)
+
+
+def change(db: Db, entity: type[Base], where: Mapping[str, object], **values: object) -> int:
+    """Update the rows whose columns equal `where` (None: are NULL). Returns how many there were.
+
+    Of two at the same moment that want the same row in the same state one gets 1, the other 0. Raises: IntegrityError.
+    """
+    wanted = {f"where_{name}": value for name, value in where.items() if value is not None}
+    empty = tuple(name for name, value in where.items() if value is None)
+    equal = tuple(name for name, value in where.items() if value is not None)
+    return db.execute(_update_by(entity, equal, empty, tuple(values)), wanted | values).rowcount
+
+
+@cache
+def _select_by(entity: type[Base], names: tuple[str, ...]) -> Select[Any]:
+    columns = entity.table().c
+    return entity.rows().where(*(columns[name] == bindparam(name) for name in names)).limit(1)
+
+
+@cache
+def _insert_into(entity: type[Base]) -> Insert:
+    return insert(entity.table())
+
+
+@cache
+def _update_by(entity: type[Base], equal: tuple[str, ...], empty: tuple[str, ...], names: tuple[str, ...]) -> Update:
+    columns = entity.table().c
+    return (
+        update(entity.table())
+        .where(*(columns[name] == bindparam(f"where_{name}") for name in equal))
+        .where(*(columns[name].is_(None) for name in empty))
+        .values({name: bindparam(name) for name in names})
+    )
 
 
 def one(db: Db, entity: type[T], statement: Select[Any]) -> T | None:

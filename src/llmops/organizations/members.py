@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, bindparam, func, insert, or_, select, update
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, bindparam, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.accounts import sessions
@@ -14,7 +14,7 @@ from llmops.accounts.passwords import Password
 from llmops.accounts.sessions import Session
 from llmops.accounts.users import User
 from llmops.base import ids
-from llmops.db.tables import Base, Db, one
+from llmops.db.tables import Base, Db, add, change, find, one
 from llmops.errors import NoSeatsLeft
 from llmops.organizations.organization import Organization, seats_of
 from llmops.organizations.roles import Role
@@ -66,23 +66,22 @@ def join(db: Db, organization: Organization, user_id: str, *, role: Role, how: J
     seats = seats_of(organization)
     if seats is not None and active_count(db, organization.id) >= seats:
         raise NoSeatsLeft(seen=seats)
-    db.execute(
-        insert(Member).values(
-            id=ids.new("om"),
-            organization_id=organization.id,
-            user_id=user_id,
-            role=role,
-            status="active",
-            joined_how=how,
-            joined_at=now,
-        )
+    add(
+        db,
+        Member,
+        id=ids.new("om"),
+        organization_id=organization.id,
+        user_id=user_id,
+        role=role,
+        status="active",
+        joined_how=how,
+        joined_at=now,
     )
 
 
-def find(db: Db, organization_id: str, user_id: str) -> Member | None:
+def of(db: Db, organization_id: str, user_id: str) -> Member | None:
     """This person's membership in this organization, active or not."""
-    where = (Member.organization_id == organization_id) & (Member.user_id == user_id)
-    return one(db, Member, Member.rows().where(where))
+    return find(db, Member, organization_id=organization_id, user_id=user_id)
 
 
 def home_of(db: Db, user_id: str) -> Member | None:
@@ -106,8 +105,8 @@ def active_count(db: Db, organization_id: str) -> int:
 
 def seen(db: Db, organization_id: str, user_id: str, *, method: str, now: datetime) -> None:
     """Remember when and how the member was last here."""
-    where = (Member.organization_id == organization_id) & (Member.user_id == user_id)
-    db.execute(update(Member).where(where).values(last_seen_at=now, last_method=method))
+    mine = {"organization_id": organization_id, "user_id": user_id}
+    change(db, Member, mine, last_seen_at=now, last_method=method)
 
 
 def listed(

@@ -5,12 +5,12 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.base import ids
-from llmops.db.tables import Base, Db, many, one
+from llmops.db.tables import Base, Db, add, change, find, many
 from llmops.errors import OrganizationNameTaken, OrganizationUnknown
 from llmops.plans import ALLOWANCES, Plan
 
@@ -40,8 +40,7 @@ def create(db: Db, name: str, *, plan: Plan, now: datetime) -> Organization:
         "created_at": now,
     }
     try:
-        with db.begin_nested():
-            db.execute(insert(Organization).values(values))
+        add(db, Organization, **values)
     except IntegrityError:
         raise OrganizationNameTaken(seen=slug) from None
     return with_slug(db, slug)
@@ -54,13 +53,13 @@ def create_with_free_slug(db: Db, name: str, *, plan: Plan, now: datetime) -> Or
     while slug in taken:
         slug, number = f"{slug_of(name)}-{number}", number + 1
     organization = create(db, slug, plan=plan, now=now)
-    db.execute(update(Organization).where(Organization.id == organization.id).values(name=" ".join(name.split())))
+    change(db, Organization, {"id": organization.id}, name=" ".join(name.split()))
     return get(db, organization.id)
 
 
 def get(db: Db, organization_id: str) -> Organization:
     """The customer with this id. Raises: OrganizationUnknown."""
-    found = one(db, Organization, Organization.rows().where(Organization.id == organization_id))
+    found = find(db, Organization, id=organization_id)
     if found is None:
         raise OrganizationUnknown(seen=organization_id)
     return found
@@ -68,7 +67,7 @@ def get(db: Db, organization_id: str) -> Organization:
 
 def with_slug(db: Db, slug: str) -> Organization:
     """The customer with this slug. Raises: OrganizationUnknown."""
-    found = one(db, Organization, Organization.rows().where(Organization.slug == slug))
+    found = find(db, Organization, slug=slug)
     if found is None:
         raise OrganizationUnknown(seen=slug)
     return found
@@ -81,7 +80,7 @@ def everyone(db: Db) -> Sequence[Organization]:
 
 def change_plan(db: Db, organization_id: str, *, plan: Plan) -> None:
     """Put the customer on another plan."""
-    db.execute(update(Organization).where(Organization.id == organization_id).values(plan=plan))
+    change(db, Organization, {"id": organization_id}, plan=plan)
 
 
 def allows_sso(organization: Organization) -> bool:

@@ -65,7 +65,7 @@ def welcome(
         raise EmailOutsideDomains(seen=profile.email, expected=", ".join(sorted(verified)) or "a verified domain")
     if profile.email_verified is False:
         raise EmailNotVerified(seen=profile.email)
-    identity = identities.find(db, connection_id, profile.subject)
+    identity = identities.with_subject(db, connection_id, profile.subject)
     if identity is not None:
         return _known(db, organization, identity, profile, now=now)
     user = users.with_email(db, profile.email)
@@ -183,7 +183,7 @@ def _link(
 
 def _require_active(db: Db, organization: Organization, user: User) -> Member:
     """The membership, if person and membership may come in. A removed member is not made anew (TEN-15)."""
-    member = members.find(db, organization.id, user.id)
+    member = members.of(db, organization.id, user.id)
     if member is None:
         raise AccountElsewhere(email=user.email, organization=organization.slug)
     if user.suspended_at is not None:

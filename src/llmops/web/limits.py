@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any
 
 from sqlalchemy import Integer, delete
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -24,6 +25,17 @@ class Counter(Base):
     ends_at: Mapped[datetime] = mapped_column(index=True)
 
 
+def _hit(insert: Any) -> Any:
+    """INSERT, or add one to the count that is there. Both databases have it, SQLAlchemy spells it for each."""
+    counted = insert(Counter.table()).on_conflict_do_update(
+        index_elements=[Counter.table().c.key], set_={"count": Counter.table().c.count + 1}
+    )
+    return counted.returning(Counter.table().c.count)
+
+
+_HITS = {"postgresql": _hit(postgresql_insert), "sqlite": _hit(sqlite_insert)}
+
+
 def check(r: Request, scope: str, subject: str, *, most: int, window_seconds: int) -> None:
     """Count one attempt of `subject` in `scope`, at most `most` in a window. Raises: TooManyAttempts."""
     with r.aside() as db:
@@ -37,14 +49,8 @@ def hit(db: Db, sealer: Sealer, scope: str, subject: str, *, window_seconds: int
     """Count one and give the sum of this window. Windows follow each other by the clock, the same for everybody."""
     window = int(now.timestamp()) // window_seconds
     key = sealer.hashed("limit", f"{scope}\0{subject}\0{window}")
-    insert = postgresql_insert if db.dialect.name == "postgresql" else sqlite_insert
-    statement = (
-        insert(Counter)
-        .values(key=key, count=1, ends_at=now + timedelta(seconds=window_seconds))
-        .on_conflict_do_update(index_elements=[Counter.key], set_={"count": Counter.count + 1})
-        .returning(Counter.count)
-    )
-    return db.execute(statement).scalar_one()
+    values = {"key": key, "count": 1, "ends_at": now + timedelta(seconds=window_seconds)}
+    return int(db.execute(_HITS[db.dialect.name], values).scalar_one())
 
 
 def address_block(ip: str) -> str:

@@ -1,0 +1,122 @@
+"""`python -m bench`: measure, print, and write docs/benchmarks.md."""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from support.postgres import postgres
+from world import World
+
+from bench import idp, inside, walk
+from bench.installation import Installation, bare, installed
+from bench.measure import Figure, resident_mib
+from llmops.base import logs
+from llmops.broker.connections import Addresses
+from llmops.db.engine import connect
+from llmops.migrations import history
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+WARM_UP, LOGINS, PEOPLE, PAGES = 40, 260, 50, 200
+
+
+def main() -> None:
+    """Everything, in a few minutes."""
+    logs.configure(level="error", form="json")
+    with tempfile.TemporaryDirectory(prefix="llmops-bench-") as name:
+        folder = Path(name)
+        verify_ms, verify_floor_ms = inside.saml_response()
+        figures = [Figure("verify one Response of 7.5 KB", "ms", 1.0, verify_ms, verify_floor_ms, _VERIFY_FLOOR)]
+        figures += _session(folder)
+        steps: dict[str, list[float]] = {}
+        figures += _over_http("SQLite", f"sqlite:///{folder}/login.sqlite3", folder, 3.0, verify_floor_ms, steps)
+        with postgres() as server:
+            figures += _over_http("PostgreSQL", server.fresh(), folder, 5.0, verify_floor_ms, steps)
+        seconds, floor = inside.importing()
+        figures.append(Figure("import of the server", "s", 0.6, seconds, floor, _IMPORT_FLOOR))
+    report = "\n".join(_report(figures, steps)) + "\n"
+    PAGE.write_text(report, encoding="utf-8")
+    sys.stdout.write(report)
+
+
+_VERIFY_FLOOR = "parse, 2 × (2 C14N, SHA-256, RSA verify)"
+_IMPORT_FLOOR = "import of Starlette, SQLAlchemy ORM, pydantic, lxml"
+_LOGIN_FLOOR = "bare server answering the same requests, and the verification's floor"
+
+
+def _session(folder: Path) -> list[Figure]:
+    database = connect(f"sqlite:///{folder}/session.sqlite3")
+    history.upgrade(database)
+    world = World(database, folder / "session")
+    measured, floor = inside.session_check(world)
+    world.close()
+    database.close()
+    return [Figure("session check", "ms", 0.15, measured, floor, "AES-GCM of as many bytes")]
+
+
+def _over_http(
+    name: str, url: str, folder: Path, target_ms: float, verify_floor_ms: float, steps: dict[str, list[float]]
+) -> list[Figure]:
+    """The whole sign-in and the dashboard, on one database, in turns with the bare server."""
+    with installed(url, folder / name) as at, bare(folder) as floor_server:
+        logins, floors = _logins(at, floor_server.process.pid, floor_server.url)
+        memory = resident_mib(at.pid)
+        owner = walk.owner(at)
+        pages = [walk.dashboard(owner, at.pid) for _ in range(PAGES)]
+    steps[name] = [median(column) for column in zip(*logins, strict=True)]
+    counted = [sum(login[1:]) for login in logins]  # GET /login is before the sign-in begins
+    floor_ms = median(sum(each[1:]) for each in floors) + verify_floor_ms
+    page_floor_ms = median(each[0] for each in floors)
+    return [
+        Figure(f"whole SAML sign-in, {name}", "ms", target_ms, median(counted), floor_ms, _LOGIN_FLOOR),
+        Figure(f"dashboard of an owner, {name}", "ms", 3.0, median(pages), page_floor_ms, "bare server, one request"),
+        Figure(f"memory after {WARM_UP + LOGINS} sign-ins, {name}", "MiB", 120.0, memory, memory, "–"),
+    ]
+
+
+def _logins(at: Installation, bare_pid: int, bare_url: str) -> tuple[list[list[float]], list[list[float]]]:
+    """The steps of each sign-in after the warm-up, and those of the bare server."""
+    floor_visitor = walk.browser(bare_url, 0)
+    here = Addresses(at.ours.acs_url, at.ours.sp_entity_id, at.ours.sp_metadata_url, "")
+    encoded = idp.response(here, "_" + "0" * 40, person=1, now=datetime.now(UTC))
+    logins, floors = [], []
+    for number in range(WARM_UP + LOGINS):
+        with walk.browser(at.server.url, number) as visitor:
+            taken = walk.sign_in(visitor, at, person=number % PEOPLE)
+        if number >= WARM_UP:
+            logins.append(taken)
+            floors.append(walk.same_requests(floor_visitor, bare_pid, encoded))
+    return logins, floors
+
+
+def _report(figures: list[Figure], steps: dict[str, list[float]]) -> Iterator[str]:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    yield "# Benchmarks\n"
+    yield (
+        "<!-- Written by `make bench`. -->\n\nProcessor time of the server's process (not the clock on the wall), medians,"
+        f" CPython {version}, two shared cores, {datetime.now(UTC):%d %B %Y}. Other programs on the machine move the"
+        " absolute figures by tens of percent; each stands beside its floor from the same run, so read the ratios.\n"
+    )
+    yield "| what | target | measured | floor | × floor | verdict | the floor is |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for figure in figures:
+        floor = "–" if figure.floor_is == "–" else f"{figure.floor:.2f}"
+        ratio = "–" if figure.floor_is == "–" else f"{figure.ratio:.1f}"
+        yield (
+            f"| {figure.name} | {figure.target:g} {figure.unit} | {figure.measured:.2f} | {floor} | {ratio}"
+            f" | {figure.verdict} | {figure.floor_is} |"
+        )
+    yield "\n## Where a sign-in's time goes\n"
+    yield "| request | " + " | ".join(f"{name}, ms" for name in steps) + " |"
+    yield "| --- |" + " --- |" * len(steps)
+    for number, step in enumerate(walk.STEPS):
+        yield f"| `{step}` | " + " | ".join(f"{values[number]:.2f}" for values in steps.values()) + " |"
+    yield (
+        "\nThe sign-in is counted from `POST /login/sso` to the dashboard's answer; the identity provider signs outside."
+        " Later sign-ins of 50 people through one SAML connection, response and assertion signed."
+    )
+
+
+main()
