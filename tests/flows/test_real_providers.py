@@ -263,7 +263,12 @@ def people_json(*names: str) -> str:
     """A person for each name, for pysaml2."""
     return json.dumps(
         {
-            name: {"password": f"{name}-pw", "email": [f"{name}@example.test"], "firstName": [name.title()], "lastName": ["Lee"]}
+            name: {
+                "password": f"{name}-pw",
+                "email": [f"{name}@example.test"],
+                "firstName": [name.title()],
+                "lastName": ["Lee"],
+            }
             for name in names
         }
     )
@@ -325,9 +330,7 @@ def test_sha1_signature_is_refused(product: Installation) -> None:
     entries = product.file("sps-sha1.json", json.dumps([described(connection)]))
     people = people_json("shaw")
     with (
-        pysaml2(
-            sp_entity_id="", acs_url="", SPS_JSON=entries, PYSAML2_USERS_JSON=people, PYSAML2_SIGN_ALG=SHA1
-        ) as idp,
+        pysaml2(sp_entity_id="", acs_url="", SPS_JSON=entries, PYSAML2_USERS_JSON=people, PYSAML2_SIGN_ALG=SHA1) as idp,
         Visitor(product.url) as visitor,
     ):
         activate(product, connection, "--metadata-url", idp.metadata_url)

@@ -58,6 +58,7 @@ def test_an_answer_in_another_browser_is_refused(world: World) -> None:
     encoded = world.response(connection, request_id_of(world.depart(visitor)))
     stopped = victim.follow(world.post_response(victim, connection, encoded))
     assert error_of(stopped) == "login_other_browser"
+    assert world.value("SELECT code FROM logins WHERE ref = :ref", ref=stopped.url.partition("ref=")[2])
     assert left_behind(world) <= {"used_assertions"}
     assert victim.cookies.value(sessions.COOKIE, host="llm-ops.test") is None
 

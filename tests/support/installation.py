@@ -107,7 +107,7 @@ def _command(arguments: Sequence[str], environment: Mapping[str, str], streams: 
     for number, path in enumerate(streams):
         opened = os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(opened, number)
-    sys.stdin = open(0)  # multiprocessing gave it an empty one  # noqa: SIM115
+    sys.stdin = open(0)  # multiprocessing gave it an empty one
     from llmops.cli.main import main  # noqa: PLC0415 (this process has it loaded; the tests' need not)
 
     main()

@@ -92,8 +92,9 @@ def _is_guessable(password: str, context: tuple[str, ...]) -> bool:
     rest = "".join(character for character in password.lower() if character.isalnum())
     if not rest or len(set(rest)) < 5 or rest in _COMMON:
         return True
-    for size in range(1, len(rest) // 2 + 1):
-        if (rest[:size] * len(rest))[: len(rest)] == rest and (size < 8 or rest[:size] in _COMMON):
+    for size in range(1, len(rest) - 3):
+        again_and_again = (rest[:size] * len(rest))[: len(rest)] == rest
+        if again_and_again and (size < 8 or rest[:size] in _COMMON):
             return True
     for word in (*_PRODUCT_WORDS, *(part for text in context for part in _words(text))):
         rest = rest.replace(word, "")

@@ -236,6 +236,12 @@ def refuse(
     )
 
 
+def spoil(db: Db, sealer: Sealer, failure: Failure, *, code: str, ref: str, now: datetime) -> None:
+    """Record that a code could not be redeemed, and void it. One that was redeemed before keeps its good outcome."""
+    unspent = {"code_hash": sealer.hashed("login.code", code), "redeemed_at": None}
+    change(db, Login, unspent, failed_at=now, code=failure.code, ref=ref, redeemed_at=now, profile=None)
+
+
 def fail(db: Db, login_id: str, failure: Failure, *, ref: str, now: datetime) -> None:
     """Record that the application could not let the person in after a good answer; the code is spent all the same."""
     outcome = {"failed_at": now, "code": failure.code, "ref": ref}

@@ -1,8 +1,12 @@
 """The two things LLM Ops asks of an SSO provider, answered by the broker in this process."""
 
+from functools import partial
+
+from llmops.base import ids
 from llmops.broker import connections, logins
 from llmops.broker.idp import departure
 from llmops.broker.logins import Redeemed
+from llmops.errors import Failure
 from llmops.organizations.organization import Organization
 from llmops.web.request import Request
 
@@ -15,4 +19,9 @@ def authorization_url(r: Request, organization: Organization, *, return_to: str,
 
 def profile_for(r: Request, code: str) -> Redeemed:
     """Whom the code stands for. Raises: CodeAlreadyUsed, CodeExpired, LoginOtherBrowser."""
-    return logins.redeem(r.db, r.sealer, code=code, browser=r.browser, now=r.now)
+    try:
+        return logins.redeem(r.db, r.sealer, code=code, browser=r.browser, now=r.now)
+    except Failure as failure:
+        ref = failure.ref = ids.reference()
+        r.afterwards(partial(logins.spoil, sealer=r.sealer, failure=failure, code=code, ref=ref, now=r.now))
+        raise
