@@ -95,7 +95,7 @@ def _report(figures: list[Figure], steps: dict[str, list[float]]) -> Iterator[st
     version = ".".join(str(part) for part in sys.version_info[:3])
     yield "# Benchmarks\n"
     yield (
-        "<!-- Written by `make bench`. -->\n\nProcessor time of the server's process (not the clock on the wall), medians,"
+        "<!-- Written by `make bench`. -->\n\nProcessor time of the server's process (not the wall clock), medians,"
         f" CPython {version}, two shared cores, {datetime.now(UTC):%d %B %Y}. Other programs on the machine move the"
         " absolute figures by tens of percent; each stands beside its floor from the same run, so read the ratios.\n"
     )
@@ -114,7 +114,7 @@ def _report(figures: list[Figure], steps: dict[str, list[float]]) -> Iterator[st
     for number, step in enumerate(walk.STEPS):
         yield f"| `{step}` | " + " | ".join(f"{values[number]:.2f}" for values in steps.values()) + " |"
     yield (
-        "\nThe sign-in is counted from `POST /login/sso` to the dashboard's answer; the identity provider signs outside."
+        "\nA sign-in is counted from `POST /login/sso` to the dashboard's answer; the identity provider signs outside."
         " Later sign-ins of 50 people through one SAML connection, response and assertion signed."
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from joserfc import jwe
+from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 from world import PASSWORD, World
 
@@ -85,8 +86,7 @@ def test_another_header_is_refused(world: World, protected: dict[str, Any]) -> N
     assert accepted(world, remade(header, claims, key))
     try:
         forged = remade(header, claims, key, **protected)
-    except Exception as error:  # joserfc itself will not make some of these: then the header is forged by hand
-        assert error
+    except (JoseError, ValueError):  # joserfc itself will not make some of these: then the header is forged by hand
         encoded = base64.urlsafe_b64encode(json.dumps({**header, **protected}).encode()).decode().rstrip("=")
         forged = ".".join([encoded, *token.split(".")[1:]])
     assert not accepted(world, forged)
