@@ -1,5 +1,7 @@
 """From an identity provider's word to an account: who is made, who is connected, who must prove it, who stays out."""
 
+from datetime import timedelta
+
 import pytest
 from saml.keys import signer
 from world import PASSWORD, World, error_of, request_id_of
@@ -217,3 +219,32 @@ def test_a_key_of_another_organization_never_verifies(world: World) -> None:
     request_id = request_id_of(world.depart(visitor := world.visitor()))
     encoded = world.response(connection, request_id, by=signer("other"))
     assert error_of(world.post_response(visitor, connection, encoded)) in ("saml_signature_invalid", "saml_key_unknown")
+
+
+@pytest.mark.requirement("TEN-03", "TEN-10")
+def test_a_session_of_another_organization_proves_nothing(world: World) -> None:
+    acme, other = world.organization(), world.organization("Other", domain="other.test")
+    ann = world.person("ann@acme.test", other)
+    world.sql(
+        "INSERT INTO members (id, organization_id, user_id, role, status, joined_how, joined_at)"
+        " VALUES ('om_2', :org, :user, 'owner', 'active', 'operator', :now)",
+        org=acme.id, user=ann.id, now=world.clock.now + timedelta(hours=1),
+    )  # fmt: skip
+    connection, visitor = world.saml(acme), world.visitor()
+    assert "Other" in world.sign_in(visitor, "ann@acme.test").text
+    request_id = request_id_of(visitor.get("/login/sso/acme/start").location)
+    sent = world.post_response(visitor, connection, world.response(connection, request_id))
+    assert error_of(visitor.follow(sent)) == "link_proof_needed"
+
+
+@pytest.mark.requirement("TEN-02")
+def test_a_confirmation_is_void_once_the_connection_is_off(world: World) -> None:
+    acme = world.organization()
+    world.person("ann@acme.test", acme, role=Role.OWNER)
+    connection, visitor = world.saml(acme), world.visitor()
+    world.saml_sign_in(visitor, connection)
+    page = visitor.get(world.link("ann@acme.test", "/login/link"))
+    world.sql("UPDATE connections SET state = 'off'")
+    assert error_of(visitor.submit(page, "/login/link")) == "connection_inactive"
+    assert world.counts()["identities"] == 0
+    assert world.counts()["sessions"] == 0

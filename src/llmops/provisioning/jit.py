@@ -24,6 +24,7 @@ from llmops.errors import (
     EmailOutsideDomains,
     EmailTaken,
     LinkProofNeeded,
+    LoginAlreadyAnswered,
     MemberRemoved,
     MemberSuspended,
     OrganizationSuspended,
@@ -140,7 +141,7 @@ def _new(
             now=now,
         )
     except EmailInUse:  # two first sign-ins at the same moment: the other one made the account
-        raise EmailTaken(seen=profile.email) from None
+        raise LoginAlreadyAnswered(email=profile.email) from None
     members.join(db, organization, user.id, role=Role.MEMBER, how="sso", now=now)
     identities.link(db, connection_id, profile.subject, user_id=user.id, now=now)
     log.record(

@@ -14,7 +14,15 @@ from llmops.base import ids
 from llmops.broker import connections, logins
 from llmops.broker.connections import Kind
 from llmops.broker.logins import Redeemed
-from llmops.errors import CodeAlreadyUsed, EmailOutsideDomains, Failure, LinkProofNeeded, NotFound, OrganizationUnknown
+from llmops.errors import (
+    CodeAlreadyUsed,
+    ConnectionInactive,
+    EmailOutsideDomains,
+    Failure,
+    LinkProofNeeded,
+    NotFound,
+    OrganizationUnknown,
+)
 from llmops.mail import letters
 from llmops.organizations import organization
 from llmops.organizations.organization import Organization
@@ -70,7 +78,8 @@ def callback(r: Request) -> Response:
             redeemed.profile,
             now=r.now,
             ip=r.ip,
-            signed_in_as=r.actor.user_id if r.actor else None,
+            # A session that another organization's identity provider opened proves nothing here (TEN-03, TEN-10).
+            signed_in_as=r.actor.user_id if r.actor and r.actor.organization_id == found.id else None,
         )
     except LinkProofNeeded as failure:
         return _ask_for_proof(r, redeemed, found, failure)
@@ -183,6 +192,10 @@ def _require_same_browser(r: Request, payload: dict[str, str]) -> None:
 
 
 def _enter_from(r: Request, payload: dict[str, str]) -> Response:
+    """Get in after a confirmation, if plan and connection still allow what they did when it was asked for."""
+    policy.require_sso(organization.get(r.db, payload["organization"]))
+    if connections.get(r.db, payload["connection"]).state != "active":
+        raise ConnectionInactive(connection=payload["connection"])
     ends_at = payload["session_ends_at"]
     return enter(
         r,
