@@ -11,6 +11,7 @@ from support.page import Page
 from support.visitor import Visitor
 from world import World, error_of
 
+from llmops.broker import connections
 from llmops.broker.connections import Connection
 from llmops.errors import OutboundUnreachable
 from llmops.organizations import organization
@@ -263,3 +264,16 @@ def test_a_provider_that_is_down_is_said_and_passwords_go_on(
         acme = organization.get(db, connection.organization_id)
     world.person("pat@acme.test", acme)
     assert "Pat Doe" in world.sign_in(world.visitor(), "pat@acme.test").text
+
+
+@pytest.mark.requirement("OIDC-08")
+def test_keys_of_the_issuer_before_count_no_more(world: World, connection: Connection, idp: Provider) -> None:
+    sign_in(world, world.visitor(), connection, idp)
+    with world.database.writing() as db:
+        connections.set_oidc(
+            db, world.site.sealer, connection, op.provider(), client_id=op.CLIENT_ID, client_secret="another"
+        )
+        changed = connections.get(db, connection.id)
+    assert (changed.jwks, changed.jwks_read_at) == ({}, None)
+    idp.published = ("next",)
+    assert error_of(sign_in(world, world.visitor(), connection, idp)) == "oidc_key_unknown"

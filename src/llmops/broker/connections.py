@@ -163,7 +163,7 @@ def set_saml(
 def set_oidc(
     db: Db, sealer: Sealer, connection: Connection, provider: Provider, *, client_id: str, client_secret: str
 ) -> None:
-    """Take over what discovery says, and the client's id and secret."""
+    """Take over what discovery says, and the client's id and secret. Keys of an issuer before count no more."""
     _change(
         db,
         connection.id,
@@ -171,6 +171,8 @@ def set_oidc(
         client_id=client_id,
         client_secret=sealer.seal(client_secret, place=_place("client_secret", connection.id)),
         provider=provider.to_dict(),
+        jwks={},
+        jwks_read_at=None,
     )
 
 
