@@ -954,7 +954,7 @@ class NotFound(Failure):
     code = "not_found"
     status = 404
     message = "There is no such page"
-    advice = "Go back to the dashboard."
+    advice = "Check the address for typing mistakes."
 
 
 class NotAllowed(Failure):

@@ -94,12 +94,10 @@ def test_another_header_is_refused(world: World, protected: dict[str, Any]) -> N
 
 @pytest.mark.requirement("SES-04", "TST-17")
 @pytest.mark.parametrize("name", ["iss", "aud", "iat", "nbf", "exp", "sid", "sub", "org", "method", "auth_time"])
-@pytest.mark.parametrize("wrong", [None, "", "other", 1.5, True, ["x"]], ids=str)
-def test_every_claim_is_there_and_right(world: World, name: str, wrong: Any) -> None:
-    if wrong == "other" and name == "method":
-        pytest.skip("method is not compared with anything: it only says which way was used")
+def test_every_claim_is_there_and_right(world: World, name: str) -> None:
     header, claims, key = parts(world, signed_in(world, world.visitor()))
-    assert not accepted(world, remade(header, {**claims, name: wrong}, key))
+    for wrong in (None, "", "other", 1.5, True, ["x"]):
+        assert not accepted(world, remade(header, {**claims, name: wrong}, key)), wrong
     del claims[name]
     assert not accepted(world, remade(header, claims, key))
 

@@ -81,7 +81,7 @@ def test_get_refuses_other_statuses_and_types_without_showing_the_body(
     fetcher: Fetcher, http: Server, path: str
 ) -> None:
     with pytest.raises(OutboundUnusable) as caught:
-        fetcher.get(http.url(path), content_types=["application/xml"])
+        fetcher.get(http.url(path), content_types=["application/json"])
     assert "secret" not in str(caught.value)
     assert "<html>" not in str(caught.value)
 
@@ -243,6 +243,16 @@ def test_redirects_are_counted(fetcher: Fetcher, http: Server) -> None:
     assert fetcher("GET", http.url("/circle?left=3"), redirects=3).status == 200
     with pytest.raises(OutboundRefused):
         fetcher("GET", http.url("/circle?left=4"), redirects=3)
+
+
+@pytest.mark.requirement("NET-04")
+@pytest.mark.parametrize(("method", "form"), [("POST", None), ("POST", {"code": "c"}), ("GET", {"code": "c"})])
+def test_only_a_plain_get_may_be_redirected(
+    fetcher: Fetcher, http: Server, method: str, form: dict[str, str] | None
+) -> None:
+    with pytest.raises(AssertionError):
+        fetcher(method, http.url("/redirect?to=/ok"), form=form, redirects=1)
+    assert http.requests == []
 
 
 def test_redirect_without_a_location_is_an_answer(fetcher: Fetcher, http: Server) -> None:

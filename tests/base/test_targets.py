@@ -1,5 +1,7 @@
 """A URL is read in one way only, and rewritten from what was understood."""
 
+from contextlib import nullcontext
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -25,6 +27,43 @@ OPEN = Policy(allow_private=True, allow_loopback=True)
 )
 def test_url_is_rewritten(url: str, rewritten: str) -> None:
     assert targets.read(url, policy=OPEN).url() == rewritten
+
+
+@pytest.mark.requirement("NET-01", "NET-02")
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("ftp://8.8.8.8:443/", "not-https"),
+        ("gopher://8.8.8.8/", "not-a-web-address"),
+        ("https://user@8.8.8.8/", "user-in-url"),
+        ("https://@8.8.8.8/", "user-in-url"),
+        ("https://8.8.8.8:8443/", "port"),
+        ("https://8.8.8.8/\u00e9", "not-a-web-address"),
+        ("https://8.8.8.8/a b", "not-a-web-address"),
+        ("https://8.8.8.8/a\tb", "not-a-web-address"),
+        ("https://8.8.8.8/a\\b", "not-a-web-address"),
+        ("https://8.8.8.8/a\x7fb", "not-a-web-address"),
+        ("https://8.8.8.8:99999/", "not-a-web-address"),
+    ],
+)
+def test_url_is_refused_for_its_own_reason(url: str, reason: str) -> None:
+    with pytest.raises(OutboundRefused) as caught:
+        targets.read(url, policy=Policy())
+    assert caught.value.facts["reason"] == reason
+
+
+@pytest.mark.requirement("NET-01")
+@pytest.mark.parametrize("scheme", ["ftp", "ws", "wss", "gopher", "file", "HTTPX"])
+def test_only_the_web_is_called_whatever_the_operator_allows(scheme: str) -> None:
+    with pytest.raises(OutboundRefused):
+        targets.read(f"{scheme}://idp.example.test:443/", policy=OPEN)
+
+
+@pytest.mark.requirement("NET-04")
+@pytest.mark.parametrize(("start", "allowed"), [("https://a.test/", False), ("http://a.test/", True)])
+def test_redirect_from_https_never_leads_to_http(start: str, allowed: bool) -> None:
+    with nullcontext() if allowed else pytest.raises(OutboundRefused):
+        targets.follow(targets.read(start, policy=OPEN), "http://b.test/", policy=OPEN)
 
 
 @pytest.mark.requirement("NET-04")

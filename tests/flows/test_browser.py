@@ -1,22 +1,31 @@
 """A real browser walks the product: sign-up, SSO by SAML and by OpenID Connect, the sentences, cookies, keyboard.
 
-With LLMOPS_SCREENSHOTS=1 the pages' pictures go to docs/images.
+With LLMOPS_SCREENSHOTS=1 it also makes the pictures in docs/images, of a customer with a month behind it.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Page, expect
-from support.browser import chromium_missing, chromium_page, screenshot
+from playwright.sync_api import Browser, Page, expect
+from saml.keys import signer
+from support.browser import chromium_missing, chromium_running, page_of, screenshot
 from support.idps import nanoidp
 from support.installation import Installation, installed
 from support.mailbox import Mailbox, link_in, mailbox
 from support.postgres import Postgres
+from world import World, opened
+
+from llmops.accounts import users
+from llmops.broker.connections import Connection
+from llmops.db.engine import connect
+from llmops.organizations.roles import Role
 
 pytestmark = [
     pytest.mark.browser,
@@ -51,7 +60,7 @@ def stage(
         owner = ("user", "create", "olga@acme.test", "--org", "acme", "--role", "owner", "--password-stdin")
         product.told(*owner, "--first-name", "Olga", "--last-name", "Stone", typed=PASSWORD + "\n")
         oidc = product.told("connection", "create", "birch", "--type", "generic-oidc")
-        names = ("ann", "bob", "cat", "dan", "eve", "fay")
+        names = ("ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal", "ivy")
         users = {name: person(name, "acme.test") for name in names} | {"ben": person("ben", "birch.test")}
         with nanoidp(redirect_uris=[oidc["redirect_uri"]], NANOIDP_USERS_JSON=json.dumps(users)) as idp:
             metadata = product.file("idp.xml", httpx2.get(idp.metadata_url).content)
@@ -65,10 +74,16 @@ def stage(
                 yield Stage(product, box)
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium_running() as running:
+        yield running
+
+
 @pytest.fixture
-def page(stage: Stage) -> Iterator[Page]:
-    with chromium_page(stage.product.url) as opened:
-        yield opened
+def page(stage: Stage, browser: Browser) -> Iterator[Page]:
+    with page_of(browser, stage.product.url) as fresh:
+        yield fresh
 
 
 def start_sso(page: Page, address: str) -> None:
@@ -97,14 +112,12 @@ def with_password(page: Page, address: str = "olga@acme.test") -> None:
 
 def test_sign_up_verify_dashboard(stage: Stage, page: Page) -> None:
     page.goto("/signup")
-    screenshot(page, "sign-up")
     for label, text in (("First name", "Nora"), ("Last name", "Quick"), ("Work email", "nora@newco.test")):
         page.get_by_label(label).fill(text)
     page.get_by_label("Organization name").fill("New Co")
     page.locator("#password").fill(PASSWORD)
     page.get_by_role("button", name="Create account").click()
     expect(page.get_by_role("heading", name="Check your mail")).to_be_visible()
-    screenshot(page, "check-mail")
     page.goto(link_in(stage.box.wait_for("nora@newco.test"), "/signup/verify"))
     page.get_by_role("button", name="Yes, confirm my address").click()
     expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
@@ -138,8 +151,6 @@ def test_the_four_sentences(page: Page, address: str, sentence: str) -> None:
     expect(alert).to_contain_text(sentence)
     assert page.title().startswith("Error:")
     expect(page.get_by_label("Work email")).to_have_value(address)
-    if "gmail" in address:
-        screenshot(page, "sign-in-error")
 
 
 def test_an_answer_after_the_cookies_went_is_named(page: Page) -> None:
@@ -149,17 +160,26 @@ def test_an_answer_after_the_cookies_went_is_named(page: Page) -> None:
     expect(page.get_by_role("alert")).to_contain_text("This browser did not start that sign-in")
 
 
-def test_back_and_reload_after_a_sign_in(stage: Stage, page: Page) -> None:
+def test_back_after_a_sign_in_is_no_trap(page: Page) -> None:
+    sso(page, "gus")
+    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+    page.go_back()  # the identity provider still knows the person, and posts to us again what we have had
+    expect(page.get_by_role("alert")).to_contain_text("That sign-in was already used")
+    expect(page.get_by_text("You are signed in as gus@acme.test")).to_be_visible()
+    page.get_by_role("link", name="Go to the dashboard").click()
+    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+
+
+def test_the_callback_opened_again_says_start_again_and_keeps_the_session(page: Page) -> None:
     seen: list[str] = []
     page.on("request", lambda request: seen.append(request.url))
     sso(page, "bob")
     expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
     [callback] = [url for url in seen if "/login/sso/callback" in url]
     page.goto(callback)
-    expect(page.get_by_role("alert")).to_contain_text("already used")
-    page.goto("/")
-    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
-    page.go_back()
+    expect(page.get_by_role("alert")).to_contain_text("Start again from the sign-in page")
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("Start again from the sign-in page")
     page.goto("/")
     expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
 
@@ -194,15 +214,122 @@ def test_signing_out_says_what_goes_on(page: Page) -> None:
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
     expect(page.get_by_text("You may still be signed in at your company")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Sign in to LLM Ops")).to_be_visible()
 
 
-def test_it_works_without_javascript(stage: Stage) -> None:
-    with chromium_page(stage.product.url, javascript=False) as page:
+def tab_to(page: Page, name: str, *, most: int = 20) -> None:
+    """Press Tab until the control of this name has the focus, and the focus can be seen."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        focused = page.locator(":focus")
+        shown = focused.evaluate("e => (e.labels?.[0] ?? e).textContent.trim() || e.getAttribute('aria-label') || ''")
+        if shown == name:
+            assert focused.evaluate("e => getComputedStyle(e).outlineStyle") != "none"
+            return
+    raise AssertionError(f"Tab does not reach «{name}»")
+
+
+def test_the_sign_in_page_needs_no_mouse(page: Page) -> None:
+    page.goto("/login")
+    expect(page.get_by_label("Email", exact=True)).to_be_focused()
+    page.keyboard.type("olga@acme.test")
+    tab_to(page, "Password")
+    page.keyboard.type(PASSWORD)
+    tab_to(page, "Sign in")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("your role: Owner")).to_be_visible()
+    page.context.clear_cookies()
+    page.goto("/login")
+    tab_to(page, "Work email")
+    page.keyboard.type("hal@acme.test")
+    tab_to(page, "Continue with SSO")
+    page.keyboard.press("Enter")
+    at_idp(page, "hal")
+    expect(page.get_by_text("Welcome to LLM Ops, Hal Lee")).to_be_visible()
+
+
+def test_the_sign_up_page_needs_no_mouse(stage: Stage, page: Page) -> None:
+    page.goto("/signup")
+    values = {
+        "First name": "Kim",
+        "Last name": "Quick",
+        "Work email": "kim@keys.test",
+        "Organization name": "Keys",
+        "Password": PASSWORD,
+    }
+    for name, text in values.items():
+        tab_to(page, name)
+        page.keyboard.type(text)
+    tab_to(page, "Create account")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Check your mail")).to_be_visible()
+    page.goto(link_in(stage.box.wait_for("kim@keys.test"), "/signup/verify"))
+    tab_to(page, "Yes, confirm my address")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+
+
+def test_the_skip_link_leads_past_the_navigation(page: Page) -> None:
+    with_password(page)
+    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+    page.goto("/settings/team")
+    tab_to(page, "Skip to main content")
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+
+
+def test_it_works_without_javascript(stage: Stage, browser: Browser) -> None:
+    with page_of(browser, stage.product.url, javascript=False) as page:
         with_password(page)
         expect(page.get_by_text("your role: Owner")).to_be_visible()
-        page.context.clear_cookies()
-        start_sso(page, "ann@acme.test")
-        expect(page.locator("input[name=username]")).to_be_visible()
+        page.locator("details.menu > summary").click()
+        page.get_by_role("button", name="Sign out").click()
+        sso(page, "ivy")
+        page.locator("form button, form input[type=submit]").first.click()  # what the script of the IdP would press
+        expect(page.get_by_text("Welcome to LLM Ops, Ivy Lee")).to_be_visible()
+
+
+def test_the_theme_is_chosen_and_kept(page: Page) -> None:
+    def ground(theme: str) -> str:
+        expect(page.locator("html")).to_have_attribute("data-theme", theme)
+        page.wait_for_load_state()
+        found: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return found
+
+    page.goto("/login/forgot")
+    page.get_by_role("button", name="Dark theme").click()
+    dark = ground("dark")
+    expect(page.get_by_role("button", name="Dark theme")).to_have_attribute("aria-pressed", "true")
+    assert page.url.endswith("/login/forgot")
+    with_password(page)
+    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+    assert ground("dark") == dark
+    page.locator("details.menu > summary").click()
+    page.get_by_role("button", name="Light theme").click()
+    assert ground("light") != dark
+
+
+def test_a_password_is_shown_on_request_only(page: Page) -> None:
+    page.goto("/login")
+    field = page.locator("#password")
+    field.fill(PASSWORD)
+    page.get_by_role("button", name="Show password").click()
+    expect(field).to_have_attribute("type", "text")
+    page.get_by_role("button", name="Show password").click()
+    expect(field).to_have_attribute("type", "password")
+
+
+@pytest.mark.parametrize(
+    ("asked", "heading"),
+    [("/settings/team", "Team"), ("https://evil.test/", "Dashboard"), ("//evil.test", "Dashboard")],
+)
+def test_a_password_leads_to_the_page_asked_for_if_it_is_ours(page: Page, asked: str, heading: str) -> None:
+    page.goto(f"/login?next={asked}")
+    page.get_by_label("Email", exact=True).fill("olga@acme.test")
+    page.locator("#password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("heading", name=heading)).to_be_visible()
 
 
 def test_the_page_asked_for_is_where_it_ends(page: Page) -> None:
@@ -211,11 +338,10 @@ def test_the_page_asked_for_is_where_it_ends(page: Page) -> None:
     page.get_by_role("button", name="Continue with SSO").click()
     at_idp(page, "fay")
     expect(page.get_by_role("heading", name="Profile")).to_be_visible()
-    screenshot(page, "profile")
 
 
-def test_a_phone_needs_no_scrolling_sideways(stage: Stage) -> None:
-    with chromium_page(stage.product.url, width=320, height=640) as page:
+def test_a_phone_needs_no_scrolling_sideways(stage: Stage, browser: Browser) -> None:
+    with page_of(browser, stage.product.url, width=320, height=640) as page:
         for path in ("/login", "/signup", "/login/forgot", "/nowhere"):
             page.goto(path)
             assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
@@ -225,25 +351,122 @@ def test_a_phone_needs_no_scrolling_sideways(stage: Stage) -> None:
             assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
 
 
-def test_pictures(stage: Stage) -> None:
-    with chromium_page(stage.product.url) as page:
+# --- Pictures of a customer whose people have signed in for a month ------------------------------------------------
+
+pictures = pytest.mark.skipif(os.environ.get("LLMOPS_SCREENSHOTS") != "1", reason="LLMOPS_SCREENSHOTS is not 1")
+NOW = datetime.now(UTC)
+SIGNER = signer("okta", not_after=NOW + timedelta(days=214))
+OWNER = "maya@northwind.test"
+BY_PASSWORD = {OWNER: ("Maya", "Okafor"), "jonas@northwind.test": ("Jonas", "Weber")}
+BY_SSO = (
+    ("Amara", "Diallo"), ("Chen", "Wei"), ("Elena", "Rossi"), ("Felix", "Brandt"), ("Lucas", "Moreau"),
+    ("Priya", "Nair"), ("Sofia", "Lindgren"),
+)  # fmt: skip
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) Version/18.1 Mobile/15E148 Safari/604.1"
+
+
+@pytest.fixture(scope="module")
+def pictured(
+    postgresql: Postgres | None, template: str | Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    """A server whose database has the history below."""
+    with installed(tmp_path_factory.mktemp("pictures"), postgresql, template) as product:
+        database = connect(product.database_url)
+        with opened(database, product.folder, secret_key=()) as world:
+            make_history(world)
+        database.close()
+        with product.serving():
+            yield product
+
+
+def make_history(world: World) -> None:
+    """A week of passwords, then SSO: more people each day, and now and then one who fails."""
+    world.clock.now = NOW - timedelta(days=29)
+    company = world.organization("Northwind", domain="northwind.test")
+    for address, (first, last) in BY_PASSWORD.items():
+        user = world.person(address, company, role=Role.OWNER if address == OWNER else Role.ADMIN)
+        with world.database.writing() as db:
+            users.rename(db, user.id, first_name=first, last_name=last)
+    okta = world.saml(company, by=SIGNER)
+    for days_ago in range(29, -1, -1):
+        world.clock.now = NOW - timedelta(days=days_ago, hours=2)
+        if world.clock.now.weekday() < 5:
+            work_day(world, okta, days_ago)
+    names = {"kind": "OktaSAML", "idp_entity_id": "http://www.okta.com/exk1fcia8kQ2rTVGc5d7"}
+    world.sql("UPDATE connections SET kind = :kind, idp_entity_id = :idp_entity_id", **names)
+
+
+def work_day(world: World, okta: Connection, days_ago: int) -> None:
+    """Some sign in with a password, later in the month more with SSO."""
+    visitor = world.visitor(**{"User-Agent": IPHONE})
+    for address in [*BY_PASSWORD] * (2 if days_ago > 22 else 1):
+        world.clock.advance(minutes=4)
+        visitor.cookies.clear()
+        assert "Dashboard" in world.sign_in(visitor, address).text
+    for first, last in BY_SSO[: max(0, min(len(BY_SSO), (25 - days_ago) // 2 - days_ago % 3))]:
+        world.clock.advance(minutes=4)
+        visitor.cookies.clear()
+        address = f"{first.lower()}@northwind.test"
+        page = world.saml_sign_in(visitor, okta, address, names=(first, last), by=SIGNER)
+        assert "Dashboard" in page.text, page.text
+    if days_ago in (20, 13, 12):
+        fail(world, okta, "did not send your last name", email="tom@northwind.test")
+    if days_ago in (15, 14, 5):
+        fail(world, okta, "outside", email="tom@contractor.test", lastName="Baker")
+
+
+def fail(world: World, okta: Connection, sentence: str, **said: str) -> None:
+    """The identity provider says this about Tom, and it is refused."""
+    attributes = [(name, [value]) for name, value in {"firstName": "Tom", **said}.items()]
+    page = world.saml_sign_in(world.visitor(), okta, "tom@northwind.test", attributes=attributes, by=SIGNER)
+    assert sentence in page.text, page.text
+
+
+def in_the_dark(page: Page, name: str) -> None:
+    page.emulate_media(color_scheme="dark")
+    screenshot(page, name)
+    page.emulate_media(color_scheme="light")
+
+
+@pictures
+def test_pictures_of_getting_in(pictured: Installation, browser: Browser) -> None:
+    with page_of(browser, pictured.url) as page:
         page.goto("/login")
         screenshot(page, "sign-in")
-        page.emulate_media(color_scheme="dark")
-        screenshot(page, "sign-in-dark")
-        page.emulate_media(color_scheme="light")
+        in_the_dark(page, "sign-in-dark")
+        start_sso(page, "maya@gmail.com")
+        screenshot(page, "sign-in-error")
         page.goto("/nowhere")
         screenshot(page, "error")
-        with_password(page)
+        page.goto("/signup")
+        for label, text in (("First name", "Nora"), ("Last name", "Quick"), ("Work email", "nora@newco.test")):
+            page.get_by_label(label).fill(text)
+        page.get_by_label("Organization name").fill("New Co")
+        screenshot(page, "sign-up")
+        page.locator("#password").fill(PASSWORD)
+        page.get_by_role("button", name="Create account").click()
+        expect(page.get_by_role("heading", name="Check your mail")).to_be_visible()
+        screenshot(page, "check-mail")
+
+
+@pictures
+def test_pictures_of_being_in(pictured: Installation, browser: Browser) -> None:
+    with page_of(browser, pictured.url) as page:
+        with_password(page, OWNER)
         expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
         screenshot(page, "dashboard")
-        page.emulate_media(color_scheme="dark")
-        screenshot(page, "dashboard-dark")
-        page.emulate_media(color_scheme="light")
+        in_the_dark(page, "dashboard-dark")
         page.goto("/settings/team")
         screenshot(page, "team")
-    with chromium_page(stage.product.url, width=375, height=780) as phone:
+        page.goto("/settings/profile")
+        screenshot(page, "profile")
+
+
+@pictures
+def test_pictures_on_a_phone(pictured: Installation, browser: Browser) -> None:
+    with page_of(browser, pictured.url, width=375, height=780) as phone:
         phone.goto("/login")
         screenshot(phone, "sign-in-phone")
-        with_password(phone)
+        with_password(phone, OWNER)
+        expect(phone.get_by_role("heading", name="Dashboard")).to_be_visible()
         screenshot(phone, "dashboard-phone")

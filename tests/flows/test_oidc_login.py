@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -266,14 +267,34 @@ def test_a_provider_that_is_down_is_said_and_passwords_go_on(
     assert "Pat Doe" in world.sign_in(world.visitor(), "pat@acme.test").text
 
 
-@pytest.mark.requirement("OIDC-08")
-def test_keys_of_the_issuer_before_count_no_more(world: World, connection: Connection, idp: Provider) -> None:
-    sign_in(world, world.visitor(), connection, idp)
+@pytest.mark.requirement("OIDC-17")
+def test_verified_counts_only_for_the_address_it_was_said_of(
+    world: World, connection: Connection, idp: Provider
+) -> None:
     with world.database.writing() as db:
-        connections.set_oidc(
-            db, world.site.sealer, connection, op.provider(), client_id=op.CLIENT_ID, client_secret="another"
-        )
-        changed = connections.get(db, connection.id)
-    assert (changed.jwks, changed.jwks_read_at) == ({}, None)
-    idp.published = ("next",)
-    assert error_of(sign_in(world, world.visitor(), connection, idp)) == "oidc_key_unknown"
+        acme = organization.with_slug(db, "acme")
+        connections.set_options(db, connection, attribute_map={"email": "preferred_username"})
+    world.person("bob@acme.test", acme)
+    idp.claims = {"email": "mallory@gmail.com", "email_verified": True, "preferred_username": "bob@acme.test"}
+    assert error_of(sign_in(world, world.visitor(), connection, idp)) == "link_proof_needed"
+    assert world.counts()["identities"] == 0
+
+
+@pytest.mark.requirement("OIDC-15")
+def test_userinfo_does_not_beat_the_token_by_letter_case(world: World, connection: Connection, idp: Provider) -> None:
+    idp.told = {"email": "ann@acme.test", "EMAIL": "bob@acme.test"}
+    assert error_of(sign_in(world, world.visitor(), connection, idp)) == "email_ambiguous"
+
+
+@pytest.mark.requirement("OIDC-08", "TEN-02")
+def test_an_issuer_that_is_replaced_meanwhile_neither_signs_in_nor_leaves_its_keys(
+    world: World, connection: Connection, idp: Provider
+) -> None:
+    def replaced(method: str, url: str, **more: Any) -> op.Answer:
+        if url.endswith("/keys"):
+            world.sql("UPDATE connections SET issuer = 'https://new.example.test'")
+        return idp(method, url, **more)
+
+    world.answering(replaced)
+    assert error_of(sign_in(world, world.visitor(), connection, idp)) == "connection_inactive"
+    assert world.value("SELECT jwks_read_at FROM connections") is None

@@ -223,12 +223,18 @@ def test_person_without_a_last_name_by_oidc_too(product: Installation, nano: Pro
     assert "given_name" in found["facts"]["seen"]
 
 
-def test_wrong_client_secret_is_named(product: Installation, nano: Provider) -> None:
+def test_wrong_client_secret_is_named_and_the_right_one_repairs_it(product: Installation, nano: Provider) -> None:
     known_to(nano.idp, product, nano.connections["wrong secret"], secret="not-the-secret")
     with Visitor(product.url) as visitor:
         page = by_oidc(product, visitor, nano, "wrong secret", "sam")
     found = require_refused(product, page, "oidc_client_secret")
     assert "not-the-secret" not in json.dumps(found)
+    right = product.file("right.secret", "rp-test-secret\n")
+    connection_id = nano.connections["wrong secret"]["id"]
+    told = product.told("connection", "configure", connection_id, "--client-secret-file", right)
+    assert told["client_id"] == "rp-test"
+    assert "rp-test-secret" not in json.dumps(told)
+    sign_in_twice(product, nano, "wrong secret", "sam", protocol="oidc")
 
 
 def test_provider_that_stops_is_named_and_passwords_still_work(product: Installation) -> None:

@@ -200,3 +200,20 @@ def test_a_suspended_organization_is_said(world: World) -> None:
     world.sql("UPDATE organizations SET suspended_at = :now", now=world.clock.now)
     assert refused(world, "ann@acme.test")[0] == "organization_suspended"
     assert connection.state == "active"
+
+
+def test_an_address_no_cookie_can_hold_is_said_too(world: World) -> None:
+    visitor = world.visitor()
+    page = visitor.submit(visitor.get("/login"), "/login/sso", email="\u20ac\u4e2d@acme.test")
+    assert error_of(page) == "invalid_email"
+
+
+@pytest.mark.requirement("WEB-13")
+def test_one_address_cannot_fill_the_store_with_attempts(world: World) -> None:
+    connection = world.saml(world.organization())
+    for _ in range(130):
+        visitor = world.visitor()
+        visitor.get("/login/sso/acme/start")
+        world.post_response(visitor, connection, "eHg=")
+        visitor.__exit__()
+    assert world.counts()["logins"] <= 220

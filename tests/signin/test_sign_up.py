@@ -6,7 +6,7 @@ import pytest
 from support.page import Page
 from world import PASSWORD, World
 
-from llmops.accounts import passwords
+from llmops.accounts import passwords, verification
 from llmops.errors import PasswordTooCommon, PasswordTooLong, PasswordTooShort
 
 TYPED = {
@@ -188,3 +188,109 @@ def test_opening_the_sign_out_address_signs_nobody_out(world: World) -> None:
     world.sign_in(visitor, "pat@acme.test")
     visitor.get("/logout")
     assert visitor.get("/").status == 200
+
+
+@pytest.mark.requirement("PWD-16")
+def test_one_mailbox_gets_five_sign_up_letters_an_hour(world: World) -> None:
+    for number in range(5):
+        assert sign_up(world, world.visitor(peer=f"203.0.113.{number}")).status == 200
+    stopped = sign_up(world, world.visitor())
+    assert stopped.status == 429
+    assert len(world.letters("olive@newco.test")) == 5
+
+
+@pytest.mark.requirement("PWD-06", "PWD-16")
+def test_one_network_signs_up_twenty_times_an_hour(world: World) -> None:
+    answers = [sign_up(world, world.visitor(), email=f"olive{number}@newco.test").status for number in range(21)]
+    assert answers == [200] * 20 + [429]
+
+
+@pytest.mark.requirement("PWD-06")
+def test_the_letter_is_sent_again_three_times_at_most(world: World) -> None:
+    visitor = world.visitor()
+    page = sign_up(world, visitor)
+    answers = [visitor.submit(page, "/signup/resend").status for _ in range(4)]
+    assert answers == [200, 200, 200, 429]
+    assert len(world.letters("olive@newco.test")) == 4
+
+
+@pytest.mark.requirement("PWD-05")
+def test_sending_again_tells_nothing_and_invents_nothing(world: World) -> None:
+    visitor = world.visitor()
+    page = sign_up(world, visitor)
+    fields = page.form("/signup/resend").filled(email="nobody@acme.test")
+    answer = visitor.post("/signup/resend", fields)
+    assert answer.status == 200
+    assert world.letters("nobody@acme.test") == []
+
+
+@pytest.mark.requirement("PWD-11", "TST-14")
+def test_an_unverified_sign_up_ends_after_a_day_and_is_deleted(world: World) -> None:
+    visitor = world.visitor()
+    sign_up(world, visitor)
+    link = world.link("olive@newco.test", "/signup/verify")
+    world.clock.advance(hours=24, seconds=-1)
+    assert visitor.get(link).status == 200
+    world.clock.advance(seconds=1)
+    assert visitor.get(link).status == 410
+    world.clock.advance(days=8)
+    with world.database.writing() as db:
+        verification.forget_old(db, now=world.clock.now)
+    assert world.counts()["one_time_links"] == 0
+
+
+def test_who_came_in_by_sso_meanwhile_keeps_that_account(world: World) -> None:
+    visitor = world.visitor()
+    sign_up(world, visitor, email="ann@acme.test")
+    link = world.link("ann@acme.test", "/signup/verify")
+    world.saml_sign_in(world.visitor(), world.saml(world.organization()))
+    assert visitor.submit(visitor.get(link), "/signup/verify").status == 410
+    assert world.counts()["organizations"] == 1
+    assert world.counts()["passwords"] == 0
+
+
+@pytest.mark.requirement("TEN-08", "PWD-06")
+def test_the_password_in_another_browser_cannot_be_tried_for_ever(world: World) -> None:
+    sign_up(world, world.visitor())
+    other = world.visitor()
+    page = other.get(world.link("olive@newco.test", "/signup/verify"))
+    for _ in range(10):
+        assert other.submit(page, "/signup/verify", password="wrong" * 4).status == 401
+    assert other.submit(page, "/signup/verify", password=PASSWORD).status == 429
+    assert world.counts()["users"] == 0
+
+
+@pytest.mark.requirement("WEB-06", "PWD-16")
+@pytest.mark.parametrize("name", ["first_name", "last_name", "organization_name"])
+def test_a_name_is_words_and_nothing_hidden(world: World, name: str) -> None:
+    for typed in ("", "   ", "x" * 101, "a\x07b", "a\u202eb", "a\u200bb"):
+        answer = sign_up(world, world.visitor(), **{name: typed})
+        assert answer.status == 422, typed
+        assert "Please fill in this field" in answer.text
+    assert world.letters() == []
+
+
+@pytest.mark.requirement("WEB-06")
+def test_markup_in_a_name_is_only_text(world: World) -> None:
+    visitor = world.visitor()
+    hostile = "<script>alert(1)</script>"
+    sign_up(world, visitor, organization_name=hostile, first_name=hostile)
+    page = visitor.get(world.link("olive@newco.test", "/signup/verify"))
+    landed = visitor.follow(visitor.submit(page, "/signup/verify"))
+    assert hostile in landed.text
+    assert hostile not in landed.html
+
+
+def test_two_organizations_may_have_one_name(world: World) -> None:
+    for number in range(2):
+        visitor = world.visitor()
+        sign_up(world, visitor, email=f"olive{number}@newco{number}.test")
+        visitor.submit(visitor.get(world.link(f"olive{number}@", "/signup/verify")), "/signup/verify")
+    assert world.value("SELECT count(*) FROM organizations WHERE name = 'New Co'") == 2
+    assert world.value("SELECT count(*) FROM organizations WHERE slug = 'new-co-2'") == 1
+
+
+@pytest.mark.requirement("PWD-15")
+def test_a_new_installation_has_nobody_in_it(world: World) -> None:
+    counts = world.counts()
+    assert {counts[name] for name in ("users", "passwords", "members", "organizations", "sessions")} == {0}

@@ -1,15 +1,18 @@
 """A real Chromium, for what only a browser can show: scripts, styles, the security policy, the look."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import ConsoleMessage, Error, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+_ELSEWHERE = re.compile(r"^https?://(?!(127\.0\.0\.1|localhost)[:/])")
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -33,7 +36,19 @@ def chromium_missing() -> str | None:
 
 
 @contextmanager
-def chromium_page(
+def chromium_running() -> Iterator[Browser]:
+    """A new browser, for several pages without anything in common."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def page_of(
+    browser: Browser,
     base_url: str = "",
     *,
     width: int = 1280,
@@ -42,37 +57,41 @@ def chromium_page(
     javascript: bool = True,
     timeout_seconds: float = 10,
 ) -> Iterator[Page]:
-    """An empty page of a new browser without history or cookies; addresses may leave out `base_url`.
+    """An empty page without history or cookies; addresses may leave out `base_url`. More tabs: `page.context`.
 
-    Raises: AssertionError at the end when a script failed or something broke the content security policy.
+    Raises: AssertionError at the end when a script failed or something broke the content security policy, in any tab.
     """
     faults: list[str] = []
 
     def on_console(message: ConsoleMessage) -> None:
-        if "Content Security Policy" in message.text:
+        # Chromium reports every answer of 400 and above as an error; what a page answers is for the tests to judge.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
             faults.append(message.text)
 
-    def on_error(error: Error) -> None:
-        faults.append(str(error))
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
-        try:
-            context = browser.new_context(
-                base_url=base_url or None,
-                viewport={"width": width, "height": height},
-                locale=locale,
-                timezone_id="UTC",
-                java_script_enabled=javascript,
-            )
-            context.set_default_timeout(timeout_seconds * 1000)
-            context.on("console", on_console)
-            page = context.new_page()
-            page.on("pageerror", on_error)
-            yield page
-        finally:
-            browser.close()
+    context = browser.new_context(
+        base_url=base_url or None,
+        viewport={"width": width, "height": height},
+        locale=locale,
+        timezone_id="UTC",
+        java_script_enabled=javascript,
+    )
+    try:
+        context.set_default_timeout(timeout_seconds * 1000)
+        context.on("console", on_console)
+        context.on("weberror", lambda fault: faults.append(str(fault.error)))
+        # An identity provider's page may want styles of a content delivery network: the tests need no internet.
+        context.route(_ELSEWHERE, lambda route: route.abort())
+        yield context.new_page()
+    finally:
+        context.close()
     assert not faults, f"the pages had faults: {faults}"
+
+
+@contextmanager
+def chromium_page(base_url: str = "", **options: Any) -> Iterator[Page]:
+    """A page of a browser of its own; arguments as of `page_of`."""
+    with chromium_running() as browser, page_of(browser, base_url, **options) as page:
+        yield page
 
 
 def screenshot(page: Page, name: str) -> None:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from llmops.accounts import devices, identities, passwords, sessions
 from llmops.audit import log
 from llmops.audit.actions import Action
-from llmops.errors import Failure, PasswordTooCommon, PasswordTooLong, PasswordTooShort, WrongCredentials
+from llmops.errors import Failure, FormExpired, PasswordTooCommon, PasswordTooLong, PasswordTooShort, WrongCredentials
 from llmops.mail import letters
 from llmops.web import limits
 from llmops.web.doors import Door, get, post
@@ -92,6 +92,8 @@ def change_password(r: Request, label: ConnectionLabel) -> Response:
         password_hash = passwords.hashed(r.field("new"), context=words)
     except (PasswordTooShort, PasswordTooLong, PasswordTooCommon) as failure:
         return profile_page(r, label, {"new": failure.message}, Failure.status)
+    if stored is None or not passwords.still(r.db, actor.user_id, password_hash=stored):
+        raise FormExpired(problem="the password was changed meanwhile")
     passwords.store(r.db, actor.user_id, password_hash=password_hash, now=r.now)
     sessions.end_all(r.db, actor.user_id, now=r.now, except_for=actor.session_id)
     _record(r, Action.PASSWORD_CHANGED)

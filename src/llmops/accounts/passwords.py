@@ -2,13 +2,16 @@
 
 import unicodedata
 from datetime import datetime
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from runpy import run_path
 from threading import BoundedSemaphore
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from llmops.db.tables import Base, Db
 from llmops.errors import PasswordTooCommon, PasswordTooLong, PasswordTooShort
@@ -18,8 +21,8 @@ LONGEST_BYTES = 1024
 _PRODUCT_WORDS = ("llmops", "cloudidr", "singlesignon", "enterprise")
 _HASHER = PasswordHasher(memory_cost=19 * 1024, time_cost=2, parallelism=1)  # KiB; OWASP's second choice, 26 ms
 _AT_ONCE = BoundedSemaphore(8)  # 8 x 19 MiB: a crowd at the door must not use up the memory (PWD-04)
-_DUMMY = _HASHER.hash("no account has this password")
-_COMMON = frozenset(FREQUENCY_LISTS["passwords"])
+# The hash of random bytes that nobody kept, with the parameters above: checking it takes as long as any other.
+_DUMMY = "$argon2id$v=19$m=19456,t=2,p=1$mR2/GCYGa3PHowkl3P9pUw$Y3Q0PzD0u81jrGM2QDSmt7fJIsw7a5qOTnHHw3uI61o"
 
 
 class Password(Base):
@@ -60,6 +63,15 @@ def find(db: Db, user_id: str) -> str | None:
     return db.execute(select(Password.hash).where(Password.user_id == user_id)).scalar_one_or_none()
 
 
+def still(db: Db, user_id: str, *, password_hash: str) -> bool:
+    """Whether the hash that was checked is still the stored one; until the transaction ends nobody changes it.
+
+    Checking takes a while. A reset that came in between must not lose to the password that it replaced (SES-11).
+    """
+    stored = db.execute(select(Password.hash).where(Password.user_id == user_id).with_for_update()).scalar_one_or_none()
+    return stored == password_hash
+
+
 def remove(db: Db, user_id: str) -> None:
     """The person has no password from now on."""
     db.execute(delete(Password).where(Password.user_id == user_id))
@@ -89,16 +101,29 @@ def _normal(password: str) -> str:
 
 def _is_guessable(password: str, context: tuple[str, ...]) -> bool:
     """A common password, one character or word again and again, or little beside the person's own words (PWD-03)."""
+    common = _common()
     rest = "".join(character for character in password.lower() if character.isalnum())
-    if not rest or len(set(rest)) < 5 or rest in _COMMON:
+    if not rest or len(set(rest)) < 5 or rest in common:
         return True
     for size in range(1, len(rest) - 3):
         again_and_again = (rest[:size] * len(rest))[: len(rest)] == rest
-        if again_and_again and (size < 8 or rest[:size] in _COMMON):
+        if again_and_again and (size < 8 or rest[:size] in common):
             return True
     for word in (*_PRODUCT_WORDS, *(part for text in context for part in _words(text))):
         rest = rest.replace(word, "")
-    return len(rest) < 8 or rest in _COMMON or rest.strip("0123456789") in _COMMON
+    return len(rest) < 8 or rest in common or rest.strip("0123456789") in common
+
+
+@cache
+def _common() -> frozenset[str]:
+    """The 30,000 most common passwords that zxcvbn knows, read from the one file that lists them.
+
+    Importing zxcvbn would also build the tables of its estimator, 10 MiB in every process, which nobody here uses.
+    """
+    package = find_spec("zxcvbn")
+    assert package is not None, "it is a dependency"
+    lists = run_path(str(Path(package.origin or "").with_name("frequency_lists.py")))
+    return frozenset(lists["FREQUENCY_LISTS"]["passwords"])
 
 
 def _words(text: str) -> list[str]:

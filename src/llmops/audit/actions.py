@@ -29,5 +29,6 @@ class Action(StrEnum):
     PLAN_CHANGED = "plan.changed", "changed the plan"
     DOMAIN_VERIFIED = "domain.verified", "verified a domain"
     CONNECTION_CREATED = "connection.created", "created a connection"
+    CONNECTION_CHANGED = "connection.changed", "changed a connection"
     CONNECTION_ACTIVATED = "connection.activated", "activated a connection"
     KEYS_ROTATED = "keys.rotated", "rotated the session keys"

@@ -16,12 +16,20 @@ def normalise(text: str) -> str:
     typed = text.strip(" \t\r\n")
     try:
         parsed = validate_email(
-            typed, check_deliverability=False, allow_smtputf8=False, globally_deliverable=False, test_environment=True
+            typed,
+            strict=True,
+            check_deliverability=False,
+            allow_smtputf8=False,
+            globally_deliverable=False,
+            test_environment=True,
         )
     except EmailNotValidError as error:
         raise InvalidEmail(seen=typed[:100], problem=type(error).__name__) from None
     local, domain = parsed.local_part, parsed.ascii_domain
-    if "." not in domain or domain.startswith("[") or "#ext#" in local.lower():  # Entra's guests: not an address
+    top = domain.rpartition(".")[2]
+    if "." not in domain or domain.startswith("[") or top.isdigit():  # an IP address is nobody's domain
+        raise InvalidEmail(seen=typed[:100])
+    if "#ext#" in local.lower():  # Entra's guests: not an address
         raise InvalidEmail(seen=typed[:100])
     return f"{local}@{domain}".lower()
 

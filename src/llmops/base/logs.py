@@ -20,6 +20,7 @@ def configure(*, level: str, form: str) -> None:
             exception_formatter=structlog.dev.plain_traceback,  # the rich one prints local variables: secrets too
         )
     )
+    logging.getLogger("signxml").setLevel(logging.INFO)  # at DEBUG it writes whole messages (SEC-04)
     structlog.configure(
         processors=[
             structlog.stdlib.add_log_level,

@@ -163,7 +163,7 @@ def set_saml(
 def set_oidc(
     db: Db, sealer: Sealer, connection: Connection, provider: Provider, *, client_id: str, client_secret: str
 ) -> None:
-    """Take over what discovery says, and the client's id and secret. Keys of an issuer before count no more."""
+    """Take over what discovery says, and the client's id and secret. Keys of an issuer before do not count any more."""
     _change(
         db,
         connection.id,
@@ -177,8 +177,8 @@ def set_oidc(
 
 
 def set_options(db: Db, connection: Connection, **options: object) -> None:
-    """Change `attribute_map`, `allow_unsolicited`, `want_signed` or `publish_encryption`."""
-    allowed = {"attribute_map", "allow_unsolicited", "want_signed", "publish_encryption"}
+    """Change `attribute_map`, `allow_unsolicited`, `want_signed`, `publish_encryption` or `sign_requests`."""
+    allowed = {"attribute_map", "allow_unsolicited", "want_signed", "publish_encryption", "sign_requests"}
     assert options.keys() <= allowed, options
     _change(db, connection.id, **options)
 

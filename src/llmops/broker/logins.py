@@ -7,11 +7,11 @@ replica.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Index, delete
+from sqlalchemy import Index, delete, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -41,7 +41,16 @@ class Login(Base):
     """An attempt. `code`, `ref` and `trace` say what became of it; names of browsers, states and codes are hashed."""
 
     __tablename__ = "logins"
-    __table_args__ = (Index("ix_logins_organization_started", "organization_id", "started_at"),)
+    __table_args__ = (
+        Index("ix_logins_organization_started", "organization_id", "started_at"),
+        Index(
+            "ix_logins_organization_failed",
+            "organization_id",
+            "failed_at",
+            sqlite_where=text("failed_at IS NOT NULL"),
+            postgresql_where=text("failed_at IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     organization_id: Mapped[str]
@@ -83,6 +92,7 @@ class Redeemed:
     connection_id: str
     return_to: str
     profile: Profile
+    asked_for: bool  # the attempt began here, in the browser that now brings the code
 
 
 def start(
@@ -209,7 +219,8 @@ def redeem(db: Db, sealer: Sealer, *, code: str, browser: str, now: datetime) ->
     if won != 1:
         raise CodeAlreadyUsed()
     profile = Profile.from_json(sealer.unseal(login.profile, place=_place("profile", login.id)))
-    return Redeemed(login.id, login.organization_id, login.connection_id, login.return_to, profile)
+    asked_for = login.how == "started_here"
+    return Redeemed(login.id, login.organization_id, login.connection_id, login.return_to, profile, asked_for)
 
 
 def refuse(
@@ -289,7 +300,7 @@ def _insert_bare(db: Db, connection: Connection, *, how: How, now: datetime) -> 
 
 
 def _sealed_trace(sealer: Sealer, login_id: str, checks: Sequence[Check], facts: dict[str, str]) -> str:
-    content = {"checks": [asdict(check) for check in checks], "facts": facts}
+    content = {"checks": [vars(check) for check in checks], "facts": facts}
     return sealer.seal(json.dumps(content), place=_place("trace", login_id))
 
 

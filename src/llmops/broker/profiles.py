@@ -86,7 +86,7 @@ class Profile:
 
 def from_assertion(assertion: Assertion, connection: Connection, *, verified_domains: Iterable[str]) -> Profile:
     """Read a SAML assertion. Raises: EmailMissing, EmailAmbiguous, FirstNameMissing, LastNameMissing."""
-    attributes = {name.lower(): values for name, values in assertion.attributes.items()}
+    attributes = _folded(assertion.attributes.items())
     email = _email(attributes, connection) or _email_in_name_id(assertion) or _email_like(attributes, verified_domains)
     if not email:
         raise EmailMissing(seen=", ".join(assertion.attributes) or "no attributes", expected="email")
@@ -102,18 +102,19 @@ def from_assertion(assertion: Assertion, connection: Connection, *, verified_dom
 
 def from_claims(claims: Claims, merged: Mapping[str, object], connection: Connection) -> Profile:
     """Read OpenID Connect claims (ID token and UserInfo together). Raises: as `from_assertion`."""
-    attributes = {name.lower(): _texts(value) for name, value in merged.items()}
+    attributes = _folded((name, _texts(value)) for name, value in merged.items())
     email = _email(attributes, connection)
     if not email:
         raise EmailMissing(seen=", ".join(sorted(merged)), expected="email")
     said = merged.get("email_verified")
+    about_it = _address(str(merged.get("email"))) == email  # the claim speaks of `email`, which may not be what we use
     return _profile(
         attributes,
         connection,
         subject=oidc_subject(claims),
         email=email,
         # Only JSON true is a yes; anything else that is there, the string "true" too, is a no (OIDC-17).
-        email_verified=None if said is None else said is True,
+        email_verified=None if said is None or (said is True and not about_it) else said is True,
         session_ends_at=None,
     )
 
@@ -126,12 +127,16 @@ def wanted_claims(connection: Connection) -> tuple[str, ...]:
 
 
 def saml_subject(assertion: Assertion) -> str:
-    """The key of the person at this connection: Entra's object id, else the whole NameID (SAML-36)."""
+    """The key of the person at this connection: Entra's object id, else the whole NameID (SAML-36).
+
+    The issuer is part of it: when a connection gets another identity provider, links do not pass on (TEN-12).
+    """
     tenant, person = _MICROSOFT + "tenantid", _MICROSOFT + "objectidentifier"
     if (oid := assertion.attributes.get(person)) and (tid := assertion.attributes.get(tenant)):
-        return json.dumps(["entra", tid[0], oid[0]])
+        return json.dumps(["entra", assertion.issuer, tid[0], oid[0]])
     subject = assertion.subject
-    return json.dumps(["saml", subject.format, subject.name_qualifier, subject.sp_name_qualifier, subject.value])
+    qualifiers = (subject.format, subject.name_qualifier, subject.sp_name_qualifier)
+    return json.dumps(["saml", assertion.issuer, *qualifiers, subject.value])
 
 
 def oidc_subject(claims: Claims) -> str:
@@ -158,6 +163,14 @@ def _profile(
         raise LastNameMissing(seen=", ".join(attributes), expected="lastName")
     groups = tuple(_values(attributes, connection, "groups"))
     return Profile(subject, email, email_verified, first, last, groups, session_ends_at)
+
+
+def _folded(pairs: Iterable[tuple[str, Sequence[str]]]) -> dict[str, tuple[str, ...]]:
+    """All values under each name in lower case: of `email` and `Email` neither wins (SAML-36)."""
+    folded: dict[str, tuple[str, ...]] = {}
+    for name, values in pairs:
+        folded[name.lower()] = folded.get(name.lower(), ()) + tuple(values)
+    return folded
 
 
 def _values(attributes: Mapping[str, Sequence[str]], connection: Connection, field: str) -> Sequence[str]:

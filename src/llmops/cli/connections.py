@@ -1,5 +1,6 @@
 """`llmops connection`: connect an identity provider with nothing but its metadata, or its issuer and a client."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ from llmops.audit.actions import Action
 from llmops.broker import connections
 from llmops.broker.connections import Connection, Kind
 from llmops.broker.oidc import discovery
+from llmops.broker.oidc.discovery import Provider
 from llmops.broker.saml import certificate, metadata
 from llmops.cli.console import OPERATOR, AsJson, opened, show
 from llmops.db.tables import Db
@@ -48,7 +50,9 @@ ClientId = Annotated[str | None, typer.Option(help="OpenID Connect: the client I
 SecretFile = Annotated[
     Path | None, typer.Option(exists=True, dir_okay=False, help="OpenID Connect: file with the secret.")
 ]
-SignRequests = Annotated[bool, typer.Option("--sign-requests", help="SAML: sign our requests with our key.")]
+SignRequests = Annotated[
+    bool | None, typer.Option("--sign-requests/--no-sign-requests", help="SAML: sign our requests with our key.")
+]
 Encrypt = Annotated[bool, typer.Option("--encrypt", help="SAML: publish our certificate for encrypted assertions.")]
 Unsolicited = Annotated[bool, typer.Option("--allow-unsolicited", help="SAML: let the IdP's own portal start.")]
 WantSigned = Annotated[str, typer.Option(help="SAML: any, assertion, response or both must be signed.")]
@@ -69,7 +73,7 @@ def create(
     issuer: Issuer = None,
     client_id: ClientId = None,
     client_secret_file: SecretFile = None,
-    sign_requests: SignRequests = False,
+    sign_requests: SignRequests = None,
     encrypt: Encrypt = False,
     allow_unsolicited: Unsolicited = False,
     want_signed: WantSigned = "any",
@@ -79,18 +83,12 @@ def create(
 ) -> None:
     """Make a connection. Without metadata or issuer it is a draft with addresses to give to the identity provider."""
     with opened() as site:
-        idp = _identity_provider(site, metadata_file, metadata_url, entity_id)
-        provider = discovery.fetch(issuer, site.fetch, allow_http=_http_allowed(site)) if issuer else None
+        saml = _Saml(metadata_file, metadata_url, entity_id, sign_requests)
+        given = _read(site, type_.kind, saml, _Oidc(issuer, client_id, client_secret_file))
         with site.database.writing() as db:
             now, found = site.clock(), organization.with_slug(db, slug)
             made = connections.create(db, site.sealer, found.id, kind=type_.kind, now=now)
-            if idp is not None:
-                connections.set_saml(db, made, idp, metadata_url=metadata_url, sign_requests=sign_requests)
-            if provider is not None:
-                secret = client_secret_file.read_text().strip() if client_secret_file else ""
-                if not client_id or not secret:
-                    raise ConnectionIncomplete(missing="--client-id and --client-secret-file")
-                connections.set_oidc(db, site.sealer, made, provider, client_id=client_id, client_secret=secret)
+            _take_over(db, site, made, given)
             connections.set_options(
                 db,
                 made,
@@ -115,23 +113,20 @@ def configure(
     issuer: Issuer = None,
     client_id: ClientId = None,
     client_secret_file: SecretFile = None,
-    sign_requests: SignRequests = False,
+    sign_requests: SignRequests = None,
     activate: Activate = False,
     as_json: AsJson = False,
 ) -> None:
     """Give a connection its identity provider, or new metadata or a new secret, and perhaps activate it."""
     with opened() as site:
-        idp = _identity_provider(site, metadata_file, metadata_url, entity_id)
-        provider = discovery.fetch(issuer, site.fetch, allow_http=_http_allowed(site)) if issuer else None
+        with site.database.reading() as db:
+            kind = Kind(connections.get(db, connection_id).kind)
+        saml = _Saml(metadata_file, metadata_url, entity_id, sign_requests)
+        given = _read(site, kind, saml, _Oidc(issuer, client_id, client_secret_file))
         with site.database.writing() as db:
             known = connections.get(db, connection_id)
-            if idp is not None:
-                connections.set_saml(db, known, idp, metadata_url=metadata_url, sign_requests=sign_requests)
-            if provider is not None:
-                secret = client_secret_file.read_text().strip() if client_secret_file else ""
-                if not client_id or not secret:
-                    raise ConnectionIncomplete(missing="--client-id and --client-secret-file")
-                connections.set_oidc(db, site.sealer, known, provider, client_id=client_id, client_secret=secret)
+            if _take_over(db, site, known, given):
+                _record(db, site, known, Action.CONNECTION_CHANGED)
             if activate:
                 connections.activate(db, connections.get(db, known.id), now=site.clock())
                 _record(db, site, known, Action.CONNECTION_ACTIVATED)
@@ -145,20 +140,90 @@ def show_one(connection_id: str, as_json: AsJson = False) -> None:
         show(_told(site, connections.get(db, connection_id)), as_json=as_json)
 
 
-def _identity_provider(
-    site: Site, file: Path | None, url: str | None, entity_id: str | None
-) -> metadata.IdentityProvider | None:
-    if file is not None:
-        document = file.read_bytes()
-    elif url is not None:
+@dataclass(frozen=True)
+class _Saml:
+    """The options for a SAML connection, as they were typed."""
+
+    metadata_file: Path | None
+    metadata_url: str | None
+    entity_id: str | None
+    sign_requests: bool | None
+
+
+@dataclass(frozen=True)
+class _Oidc:
+    """The options for an OpenID Connect connection, as they were typed."""
+
+    issuer: str | None
+    client_id: str | None
+    client_secret_file: Path | None
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What the options say, with files read and servers asked. None: nothing was said."""
+
+    idp: metadata.IdentityProvider | None
+    metadata_url: str | None
+    sign_requests: bool | None
+    provider: Provider | None
+    client_id: str | None
+    client_secret: str | None
+
+
+def _read(site: Site, kind: Kind, saml: _Saml, oidc: _Oidc) -> _Given:
+    """Read what the options name, before any transaction: a server may take seconds.
+
+    Raises: typer.BadParameter, for an option of the other protocol, which would change nothing.
+    """
+    for name, value in vars(oidc if kind.is_saml else saml).items():
+        if value is not None:
+            raise typer.BadParameter(f"not for {kind.label}", param_hint=f"--{name.replace('_', '-')}")
+    allow_http = site.settings.development or site.settings.outbound_allow_private
+    document = None
+    if saml.metadata_file is not None:
+        document = saml.metadata_file.read_bytes()
+    elif saml.metadata_url is not None:
+        url = saml.metadata_url
         document = site.fetch.get(url, content_types=METADATA_TYPES, limit_bytes=METADATA_BYTES, redirects=3).body
-    else:
-        return None
-    return metadata.read(document, now=site.clock(), entity_id=entity_id, allow_http=_http_allowed(site))
+    now, entity_id = site.clock(), saml.entity_id
+    return _Given(
+        idp=metadata.read(document, now=now, entity_id=entity_id, allow_http=allow_http) if document else None,
+        metadata_url=saml.metadata_url,
+        sign_requests=saml.sign_requests,
+        provider=discovery.fetch(oidc.issuer, site.fetch, allow_http=allow_http) if oidc.issuer else None,
+        client_id=oidc.client_id,
+        client_secret=oidc.client_secret_file.read_text().strip() if oidc.client_secret_file else None,
+    )
 
 
-def _http_allowed(site: Site) -> bool:
-    return site.settings.development or site.settings.outbound_allow_private
+def _take_over(db: Db, site: Site, known: Connection, given: _Given) -> bool:
+    """Change the connection by what was given; the rest stays. Returns whether there was anything to change."""
+    signs = known.sign_requests if given.sign_requests is None else given.sign_requests
+    if given.idp is not None:
+        connections.set_saml(db, known, given.idp, metadata_url=given.metadata_url, sign_requests=signs)
+    elif given.sign_requests is not None:
+        connections.set_options(db, known, sign_requests=signs)
+    oidc = given.provider is not None or given.client_id is not None or given.client_secret is not None
+    if oidc:
+        _take_over_oidc(db, site, known, given)
+    return oidc or given.idp is not None or given.sign_requests is not None
+
+
+def _take_over_oidc(db: Db, site: Site, known: Connection, given: _Given) -> None:
+    """A new secret or client ID may come alone; a new issuer is never shown the secret meant for the old one.
+
+    Raises: ConnectionIncomplete.
+    """
+    provider, client_id, secret = given.provider, given.client_id, given.client_secret
+    if known.issuer and (provider is None or provider.issuer == known.issuer):
+        provider = provider or Provider.from_dict(known.provider)
+        client_id = known.client_id if client_id is None else client_id
+        secret = connections.client_secret(known, site.sealer) if secret is None else secret
+    wanted = {"--issuer": provider, "--client-id": client_id, "--client-secret-file": secret}
+    if provider is None or not client_id or not secret:
+        raise ConnectionIncomplete(missing=", ".join(name for name, value in wanted.items() if not value))
+    connections.set_oidc(db, site.sealer, known, provider, client_id=client_id, client_secret=secret)
 
 
 def _attribute_map(pairs: list[str]) -> dict[str, str]:
@@ -203,6 +268,8 @@ def _told(site: Site, connection: Connection) -> dict[str, object]:
     }
     if saml:
         kept = [certificate.from_base64(encoded) for encoded in connection.idp_certificates]
+        told["sign_requests"], told["allow_unsolicited"] = connection.sign_requests, connection.allow_unsolicited
+        told["want_signed"], told["publish_encryption"] = connection.want_signed, connection.publish_encryption
         told["idp_entity_id"], told["idp_sso_url"] = connection.idp_entity_id, connection.idp_sso_url
         told["certificates"] = [
             {"sha256": held.fingerprint_sha256, "not_after": held.not_after.isoformat()} for held in kept

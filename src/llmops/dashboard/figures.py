@@ -4,11 +4,11 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from llmops.accounts.sessions import Session
 from llmops.broker.logins import Login
-from llmops.db.tables import Db, one
+from llmops.db.tables import Db
 from llmops.errors import Unexpected, by_code
 from llmops.organizations.members import Member
 
@@ -43,15 +43,41 @@ class LastFailure:
     ref: str
 
 
+# Made once each: the page where everyone lands runs them all.
+_DAY = func.date(Session.created_at)
+_BY_DAY = (
+    select(_DAY, Session.method, func.count())
+    .where(Session.organization_id == bindparam("organization_id"), Session.created_at >= bindparam("since"))
+    .group_by(_DAY, Session.method)
+)
+_OF_ORGANIZATION = Login.organization_id == bindparam("organization_id")
+_OF_CONNECTION = _OF_ORGANIZATION & (Login.connection_id == bindparam("connection_id"))
+_FAILURES = (
+    select(Login.code, func.count())
+    .where(_OF_ORGANIZATION, Login.failed_at.is_not(None), Login.failed_at >= bindparam("since"))
+    .group_by(Login.code)
+    .order_by(func.count().desc(), Login.code)
+)
+_LAST_FAILURE = (
+    Login.rows().where(_OF_CONNECTION, Login.failed_at.is_not(None)).order_by(Login.failed_at.desc()).limit(1)
+)
+_LAST_SUCCESS = (
+    select(Login.redeemed_at)
+    .where(_OF_CONNECTION, Login.redeemed_at.is_not(None), Login.code.is_(None))
+    .order_by(Login.started_at.desc())  # by which they are in order already; nobody sees the difference
+    .limit(1)
+)
+_PEOPLE = (
+    select(func.count().filter(Member.last_seen_at >= bindparam("since")), func.count())
+    .select_from(Member.table())
+    .where(Member.organization_id == bindparam("organization_id"), Member.status != "removed")
+)
+
+
 def sign_ins_by_day(db: Db, organization_id: str, *, now: datetime) -> list[Day]:
     """One entry for each of the last 30 days, today last. Every session began with one sign-in."""
     since = (now - timedelta(days=DAYS - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    day = func.date(Session.created_at)
-    rows = db.execute(
-        select(day, Session.method, func.count())
-        .where(Session.organization_id == organization_id, Session.created_at >= since)
-        .group_by(day, Session.method)
-    )
+    rows = db.execute(_BY_DAY, {"organization_id": organization_id, "since": since})
     counts = Counter({(str(found), method): count for found, method, count in rows})
     dates = [(since + timedelta(days=offset)).date() for offset in range(DAYS)]
     return [Day(date, counts[str(date), "password"], counts[str(date), "sso"]) for date in dates]
@@ -59,38 +85,27 @@ def sign_ins_by_day(db: Db, organization_id: str, *, now: datetime) -> list[Day]
 
 def failures(db: Db, organization_id: str, *, now: datetime) -> list[Reason]:
     """Refused SSO attempts of the last 30 days by reason, the most frequent first."""
-    count = func.count()
-    rows = db.execute(
-        select(Login.code, count)
-        .where(
-            Login.organization_id == organization_id,
-            Login.started_at >= now - timedelta(days=DAYS),
-            Login.code.is_not(None),
-        )
-        .group_by(Login.code)
-        .order_by(count.desc(), Login.code)
-    )
+    rows = db.execute(_FAILURES, {"organization_id": organization_id, "since": now - timedelta(days=DAYS)})
     return [Reason(code, (by_code(code) or Unexpected).message, times) for code, times in rows if code]
 
 
 def people(db: Db, organization_id: str, *, now: datetime) -> tuple[int, int]:
     """Members seen in the last 30 days, and members in all."""
-    active = func.count().filter(Member.last_seen_at >= now - timedelta(days=DAYS))
-    where = (Member.organization_id == organization_id) & (Member.status != "removed")
-    seen, total = db.execute(select(active, func.count()).select_from(Member).where(where)).one()
+    since = now - timedelta(days=DAYS)
+    seen, total = db.execute(_PEOPLE, {"organization_id": organization_id, "since": since}).one()
     return seen, total
 
 
-def last_success(db: Db, connection_id: str) -> datetime | None:
+def last_success(db: Db, organization_id: str, connection_id: str) -> datetime | None:
     """When somebody last came in through a connection."""
-    where = (Login.connection_id == connection_id) & Login.redeemed_at.is_not(None) & Login.code.is_(None)
-    return db.execute(select(func.max(Login.redeemed_at)).where(where)).scalar_one_or_none()
+    this = {"organization_id": organization_id, "connection_id": connection_id}
+    return db.execute(_LAST_SUCCESS, this).scalar_one_or_none()
 
 
-def last_failure(db: Db, connection_id: str) -> LastFailure | None:
+def last_failure(db: Db, organization_id: str, connection_id: str) -> LastFailure | None:
     """Why an attempt at a connection was last refused."""
-    refused = Login.rows().where(Login.connection_id == connection_id, Login.failed_at.is_not(None))
-    login = one(db, Login, refused.order_by(Login.failed_at.desc()).limit(1))
+    row = db.execute(_LAST_FAILURE, {"organization_id": organization_id, "connection_id": connection_id}).first()
+    login = Login.from_row(row) if row is not None else None
     if login is None or login.failed_at is None or login.code is None:
         return None
     message = (by_code(login.code) or Unexpected).message

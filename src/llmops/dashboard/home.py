@@ -51,8 +51,8 @@ def _shown(r: Request, connection: Connection) -> dict[str, object]:
         "state": connection.state,
         "certificate_expires_at": expires_at,
         "days_left": (expires_at - r.now).days if expires_at else None,
-        "last_success_at": figures.last_success(r.db, connection.id),
-        "last_failure": figures.last_failure(r.db, connection.id),
+        "last_success_at": figures.last_success(r.db, connection.organization_id, connection.id),
+        "last_failure": figures.last_failure(r.db, connection.organization_id, connection.id),
     }
 
 
@@ -69,7 +69,7 @@ def _checklist(r: Request) -> list[dict[str, object]]:
         ("Connect your identity provider", "Okta, Microsoft Entra ID, Google Workspace, or any SAML or OIDC one.",
          any(link.state == "active" for link in links), None),
         ("Test with one user", "Sign in once with your work e-mail under Enterprise SSO.",
-         any(figures.last_success(r.db, link.id) for link in links), None),
+         any(figures.last_success(r.db, actor.organization_id, link.id) for link in links), None),
     ]  # fmt: skip
     return [{"title": title, "text": text, "done": done, "href": href} for title, text, done, href in steps]
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.orm import configure_mappers
 
 from llmops.db.tables import Db
+from llmops.errors import DatabaseUnreachable
 
 _BUSY_TIMEOUT_MS = 10_000
 
@@ -45,11 +46,12 @@ def connect(url: str, *, pool_size: int = 16) -> Database:
     """Open the database at an SQLAlchemy URL.
 
     A server's threads each need a connection, so `pool_size` is the number of threads.
+    Raises: DatabaseUnreachable, when the file's folder cannot be made.
     """
     configure_mappers()  # rows are read through the classes' attributes, which exist from here on
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
-        Path(address.database or "").parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(address.database or "").parent)
         engine = create_engine(
             url,
             pool_size=pool_size,
@@ -69,6 +71,13 @@ def connect(url: str, *, pool_size: int = 16) -> Database:
             connect_args={"options": "-c timezone=UTC"},
         )
     return Database(engine)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseUnreachable(database=folder, problem=error.strerror) from None
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # the driver's own connection

@@ -16,7 +16,11 @@ _LOCK = 7_046_029  # any number: PostgreSQL's advisory lock for migrations
 
 
 def upgrade(database: Database) -> str:
-    """Run what is missing, one process at a time. Returns the revision that the database then has."""
+    """Run what is missing, one process at a time. Returns the revision that the database then has.
+
+    Raises: DatabaseUnreachable.
+    """
+    _reach(database)
     with database.writing() as db:
         if db.dialect.name == "postgresql":
             db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
@@ -26,11 +30,9 @@ def upgrade(database: Database) -> str:
 
 def check(database: Database) -> None:
     """The database has the newest schema. Raises: SchemaOutdated, DatabaseUnreachable."""
-    try:
-        with database.reading() as db:
-            seen = _revision(db)
-    except OperationalError as error:
-        raise DatabaseUnreachable(database=database.engine.url.render_as_string(), problem=error.orig) from None
+    _reach(database)
+    with database.reading() as db:
+        seen = _revision(db)
     expected = ScriptDirectory.from_config(_config(None)).get_current_head()
     if seen != expected:
         raise SchemaOutdated(seen=seen or "none", expected=expected)
@@ -47,6 +49,15 @@ def prepare(database: Database) -> None:
         if database.engine.dialect.name != "sqlite":
             raise
         upgrade(database)
+
+
+def _reach(database: Database) -> None:
+    """Open a connection. Raises: DatabaseUnreachable, which shows the address without its password."""
+    try:
+        with database.reading():
+            pass
+    except OperationalError as error:
+        raise DatabaseUnreachable(database=database.engine.url.render_as_string(), problem=error.orig) from None
 
 
 def _revision(db: Connection) -> str | None:

@@ -51,6 +51,7 @@ _HOLDERS = (
     select(Domain.table().c.verified_at, *Organization.table().c)
     .join(Organization.table(), Organization.id == Domain.organization_id)
     .where(Domain.domain == bindparam("domain"))
+    .order_by(Domain.verified_at.is_(None))  # anybody may claim: many claims must not hide who has verified
     .limit(50)
 )
 _VERIFIED = select(Domain.domain).where(

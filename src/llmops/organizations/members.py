@@ -97,6 +97,11 @@ def home_of(db: Db, user_id: str) -> Member | None:
     return one(db, Member, statement)
 
 
+def count_of(db: Db, user_id: str) -> int:
+    """In how many organizations this person is or was."""
+    return db.execute(select(func.count()).select_from(Member).where(Member.user_id == user_id)).scalar_one()
+
+
 def active_count(db: Db, organization_id: str) -> int:
     """How many seats are taken."""
     where = (Member.organization_id == organization_id) & (Member.status == "active")

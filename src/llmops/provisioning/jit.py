@@ -75,6 +75,19 @@ def welcome(
     return _link(db, organization, connection_id, profile, user, now=now, ip=ip, proven=signed_in_as == user.id)
 
 
+def require_welcome(db: Db, organization: Organization, user_id: str) -> User:
+    """The person of a confirmation that was asked for a while ago, if they would still be let in.
+
+    Raises: AccountElsewhere, AccountSuspended, MemberSuspended, MemberRemoved, EmailOutsideDomains.
+    """
+    user = users.get(db, user_id)
+    assert user is not None, "a confirmation is asked of a user that exists, and users are not deleted"
+    _require_active(db, organization, user)
+    if domain_of(user.email) not in domains.verified(db, organization.id):
+        raise EmailOutsideDomains(seen=user.email, organization=organization.slug)
+    return user
+
+
 def connect(
     db: Db, organization: Organization, connection_id: str, subject: str, user: User, *, now: datetime, ip: str
 ) -> None:
@@ -108,9 +121,11 @@ def _known(db: Db, organization: Organization, identity: Identity, profile: Prof
 def _take_new_email(db: Db, organization: Organization, user: User, email: str, *, now: datetime) -> None:
     """The identity provider renamed the person; it may, inside verified domains, and without collision (TEN-13).
 
-    An address outside them was proven to us by another way, so it stays: this organization does not own it.
+    An address outside them was proven to us by another way, so it stays: this organization does not own it. Nor does
+    it own the account of somebody who is at home in another organization too: who names the address gets the letters
+    that reset the password, and with it the other membership (TEN-03).
     """
-    if domain_of(user.email) not in domains.verified(db, organization.id):
+    if domain_of(user.email) not in domains.verified(db, organization.id) or members.count_of(db, user.id) > 1:
         return
     try:
         users.change_email(db, user.id, email=email, now=now)

@@ -125,7 +125,7 @@ def _sign_in(r: Request, email: str, password: str, next_path: str) -> Response:
     if user is None or stored is None or not good or user.suspended_at or user.email_verified_at is None:
         raise WrongCredentials()
     home = members.home_of(r.db, user.id)
-    if home is None:
+    if home is None or not passwords.still(r.db, user.id, password_hash=stored):
         raise WrongCredentials()
     passwords.rehash_if_old(r.db, user.id, password_hash=stored, password=password, now=r.now)
     return enter(r, user_id=user.id, organization_id=home.organization_id, method="password", return_to=next_path)

@@ -49,13 +49,15 @@ def begin(r: Request) -> Response:
             raise EmailOutsideDomains(seen=email, expected=slug)
         url = embedded.authorization_url(r, found, return_to=local_path(r.field("next")), login_hint=email)
     except Failure:
-        r.set_cookie(TYPED_COOKIE, "".join(typed[:254].split()), max_age_seconds=_TYPED_SECONDS)
+        if typed.isascii():  # a cookie holds nothing else
+            r.set_cookie(TYPED_COOKIE, "".join(typed[:254].split()), max_age_seconds=_TYPED_SECONDS)
         raise
     return see_other(url)
 
 
 def begin_by_itself(r: Request) -> Response:
     """GET /login/sso/{slug}/start: for a tile in the identity provider's portal; at most three in two minutes."""
+    limits.check(r, "sso.start", limits.address_block(r.ip), most=120, window_seconds=300)
     policy.require_no_loop(r)
     try:
         found = organization.with_slug(r.db, r.path.split("/")[3])
@@ -70,7 +72,7 @@ def callback(r: Request) -> Response:
     redeemed = embedded.profile_for(r, r.query("code") or "")
     try:
         found = organization.get(r.db, redeemed.organization_id)
-        policy.require_sso(found)
+        _require_open(r, found, redeemed.connection_id)
         welcome = jit.welcome(
             r.db,
             found,
@@ -78,8 +80,7 @@ def callback(r: Request) -> Response:
             redeemed.profile,
             now=r.now,
             ip=r.ip,
-            # A session that another organization's identity provider opened proves nothing here (TEN-03, TEN-10).
-            signed_in_as=r.actor.user_id if r.actor and r.actor.organization_id == found.id else None,
+            signed_in_as=_proven(r, redeemed),
         )
     except LinkProofNeeded as failure:
         return _ask_for_proof(r, redeemed, found, failure)
@@ -101,6 +102,17 @@ def callback(r: Request) -> Response:
         return_to=redeemed.return_to,
         first_time=welcome.created,
     )
+
+
+def _proven(r: Request, redeemed: Redeemed) -> str | None:
+    """The user id that this browser's session proves for linking (TEN-10), if any.
+
+    A session that another organization's identity provider opened proves nothing here (TEN-03). Nor does any for an
+    answer that nobody asked for: anybody can make a browser bring it.
+    """
+    if r.actor is None or r.actor.organization_id != redeemed.organization_id or not redeemed.asked_for:
+        return None
+    return r.actor.user_id
 
 
 def _tell_linked(r: Request, email: str, found: Organization) -> None:
@@ -152,8 +164,7 @@ def connect_link(r: Request) -> Response:
     link = verification.spend(r.db, r.sealer, Purpose.CONFIRM_LINK, secret=r.field("token"), now=r.now)
     _require_same_browser(r, link.payload)
     found = organization.get(r.db, link.payload["organization"])
-    user = user_with_id(r.db, link.payload["user"])
-    assert user is not None, "a link is issued for a user that exists, and users are not deleted"
+    user = jit.require_welcome(r.db, found, link.payload["user"])
     jit.connect(r.db, found, link.payload["connection"], link.payload["subject"], user, now=r.now, ip=r.ip)
     _tell_linked(r, user.email, found)
     return _enter_from(r, link.payload)
@@ -170,6 +181,7 @@ def replace(r: Request) -> Response:
     """POST /login/replace: yes, continue as the other account."""
     link = verification.spend(r.db, r.sealer, Purpose.REPLACE_SESSION, secret=r.field("token"), now=r.now)
     _require_same_browser(r, link.payload)
+    jit.require_welcome(r.db, organization.get(r.db, link.payload["organization"]), link.payload["user"])
     return _enter_from(r, link.payload)
 
 
@@ -193,9 +205,7 @@ def _require_same_browser(r: Request, payload: dict[str, str]) -> None:
 
 def _enter_from(r: Request, payload: dict[str, str]) -> Response:
     """Get in after a confirmation, if plan and connection still allow what they did when it was asked for."""
-    policy.require_sso(organization.get(r.db, payload["organization"]))
-    if connections.get(r.db, payload["connection"]).state != "active":
-        raise ConnectionInactive(connection=payload["connection"])
+    _require_open(r, organization.get(r.db, payload["organization"]), payload["connection"])
     ends_at = payload["session_ends_at"]
     return enter(
         r,
@@ -206,6 +216,16 @@ def _enter_from(r: Request, payload: dict[str, str]) -> Response:
         not_after=datetime.fromisoformat(ends_at) if ends_at else None,
         return_to=payload["return_to"],
     )
+
+
+def _require_open(r: Request, found: Organization, connection_id: str) -> None:
+    """Plan and connection are still what they were when the identity provider answered.
+
+    Raises: PlanNotEnterprise, OrganizationSuspended, ConnectionInactive.
+    """
+    policy.require_sso(found)
+    if connections.get(r.db, connection_id).state != "active":
+        raise ConnectionInactive(connection=connection_id)
 
 
 def _readable(r: Request) -> str:

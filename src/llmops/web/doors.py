@@ -20,7 +20,10 @@ FORM_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Door:
-    """One method of one path. `csrf` asks for the anti-forgery token; `limit_bytes` bounds the body."""
+    """One method of one path. `csrf` asks for the anti-forgery token; `limit_bytes` bounds the body.
+
+    `asks`: waits for somebody else's server, so that only some of the threads may be in it at once.
+    """
 
     method: str
     path: str
@@ -28,15 +31,22 @@ class Door:
     writes: bool = False
     signed_in: bool = False
     csrf: bool = False
+    asks: bool = False
     limit_bytes: int = FORM_BYTES
     edge: Edge | None = None
 
 
 def get(
-    path: str, handler: Handler, *, signed_in: bool = False, writes: bool = False, edge: Edge | None = None
+    path: str,
+    handler: Handler,
+    *,
+    signed_in: bool = False,
+    writes: bool = False,
+    asks: bool = False,
+    edge: Edge | None = None,
 ) -> Door:
     """A page. `writes` only for the two ways back from an identity provider, which a random state protects."""
-    return Door("GET", path, handler, writes=writes, signed_in=signed_in, edge=edge)
+    return Door("GET", path, handler, writes=writes, signed_in=signed_in, asks=asks, edge=edge)
 
 
 def post(
@@ -49,4 +59,4 @@ def post(
     edge: Edge | None = None,
 ) -> Door:
     """A form. `csrf=False` only for what an identity provider posts here (WEB-01)."""
-    return Door("POST", path, handler, True, signed_in, csrf, limit_bytes, edge)
+    return Door("POST", path, handler, True, signed_in, csrf, limit_bytes=limit_bytes, edge=edge)

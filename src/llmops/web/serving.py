@@ -4,11 +4,12 @@ import logging
 import secrets
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 
 import structlog
-from anyio import CapacityLimiter, to_thread
-from starlette.requests import ClientDisconnect
+from anyio import CapacityLimiter, fail_after, to_thread
+from starlette.requests import ClientDisconnect, cookie_parser
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -22,6 +23,8 @@ from llmops.web.security import check_csrf
 
 log = structlog.stdlib.get_logger("llmops.web")
 
+BODY_SECONDS = 30.0
+
 
 class Entrance:
     """The doors of one path, as an ASGI application."""
@@ -29,6 +32,8 @@ class Entrance:
     def __init__(self, site: Site, doors: Sequence[Door], edge: Edge, threads: CapacityLimiter) -> None:
         self.site, self.edge, self.threads = site, edge, threads
         self.by_method = {door.method: door for door in doors}
+        # Identity providers that do not answer may hold half of the threads of a path that asks them, never all.
+        self.askers = CapacityLimiter(max(1, int(threads.total_tokens) // 2))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -41,21 +46,22 @@ class Entrance:
             body, refused = await _body(http, door.limit_bytes if door else FORM_BYTES), None
         except BodyTooLarge as failure:
             body, refused = b"", failure
-        except ClientDisconnect:
+        except (ClientDisconnect, TimeoutError):  # without an answer the server hangs up
             return
         r = Request(
             site=self.site,
             method=http.method,
             path=scope["path"],
             query_string=scope["query_string"].decode("latin-1"),
-            headers=dict(http.headers),
-            cookies=http.cookies,
+            headers=_headers(http),
+            cookies=_cookies(http),
             body=body,
             peer=http.client.host if http.client else "",
             id=secrets.token_hex(8),
             writes=bool(door and door.writes),
         )
-        response = await to_thread.run_sync(self.answer, r, door, refused, limiter=self.threads)
+        async with self.askers if door and door.asks else nullcontext():
+            response = await to_thread.run_sync(self.answer, r, door, refused, limiter=self.threads)
         response.headers["x-request-id"] = r.id
         if r.path not in HEALTH_PATHS:
             seconds = round(time.perf_counter() - began, 4)
@@ -131,12 +137,29 @@ def _check_host(r: Request) -> None:
         raise HostUnknown(seen=seen, expected=r.settings.host)
 
 
+def _headers(http: HttpRequest) -> dict[str, str]:
+    """The first of each name; all of X-Forwarded-For, because proxies such as HAProxy add a line of their own."""
+    hops = http.headers.getlist("x-forwarded-for")
+    return dict(http.headers) | ({"x-forwarded-for": ", ".join(hops)} if hops else {})
+
+
+def _cookies(http: HttpRequest) -> dict[str, str]:
+    """The cookies, but for those whose name is not ASCII.
+
+    The parser takes U+0085 and U+00A0 for space, and browsers do not hold `__Host-` against a name that begins with
+    one: a sibling domain could set our cookies so (SES-07).
+    """
+    parts = ";".join(http.headers.getlist("cookie")).split(";")
+    return cookie_parser(";".join(part for part in parts if part.partition("=")[0].isascii()))
+
+
 async def _body(http: HttpRequest, limit_bytes: int) -> bytes:
-    """The body, counted while it arrives. Raises: BodyTooLarge."""
+    """The body, counted while it arrives, for BODY_SECONDS at most. Raises: BodyTooLarge, TimeoutError."""
     chunks, size = [], 0
-    async for chunk in http.stream():
-        size += len(chunk)
-        if size > limit_bytes:
-            raise BodyTooLarge(seen=f"over {limit_bytes} bytes")
-        chunks.append(chunk)
+    with fail_after(BODY_SECONDS):
+        async for chunk in http.stream():
+            size += len(chunk)
+            if size > limit_bytes:
+                raise BodyTooLarge(seen=f"over {limit_bytes} bytes")
+            chunks.append(chunk)
     return b"".join(chunks)

@@ -27,11 +27,14 @@ REFUSED: dict[str, dict[str, object]] = {
     "fragment in the address": {"token_endpoint": "https://idp.example.test/token#x"},
     "backslash in the address": {"authorization_endpoint": "https://idp.example.test\\@evil.test/"},
     "line break in the address": {"authorization_endpoint": "https://idp.example.test/a\nb"},
+    "backslash in the path": {"authorization_endpoint": "https://idp.example.test/a\\b"},
+    "delete character in the path": {"authorization_endpoint": "https://idp.example.test/a\x7fb"},
     "port that is none": {"token_endpoint": "https://idp.example.test:99999/token"},
     "address is a number": {"token_endpoint": 7},
     "preset response_type": {"authorization_endpoint": ISSUER + "/authorize?response_type=token"},
     "preset redirect_uri": {"authorization_endpoint": ISSUER + "/authorize?redirect_uri="},
     "no code flow": {"response_types_supported": ["id_token", "code id_token"]},
+    "response types are null": {"response_types_supported": None},
     "response types not a list": {"response_types_supported": "code"},
     "only none": {"id_token_signing_alg_values_supported": ["none"]},
     "only HMAC": {"id_token_signing_alg_values_supported": ["HS256", "HS512"]},
@@ -122,6 +125,13 @@ def test_http_is_read_when_the_caller_allows_it() -> None:
     assert discovery.read(body, issuer=issuer, allow_http=True).token_endpoint == issuer + "/token"
 
 
+@pytest.mark.requirement("OIDC-16")
+@pytest.mark.parametrize("url", ["ftp://localhost/token", "file:///token", "//localhost/token", "localhost/token"])
+def test_allowing_http_allows_no_other_scheme(url: str) -> None:
+    with pytest.raises(OidcDiscoveryInvalid):
+        discovery.read(document(token_endpoint=url), issuer=ISSUER, allow_http=True)
+
+
 def test_stored_provider_reads_back_equal() -> None:
     found = provider(code_challenge_methods_supported=ABSENT)
     assert discovery.Provider.from_dict(json.loads(json.dumps(found.to_dict()))) == found
@@ -138,7 +148,7 @@ def test_fetch_strips_one_slash_in_the_address_only(issuer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [Answer(status=404), Answer(status=503), Answer(body=document(), content_type="text/html")]
+    "answer", [Answer(404, document()), Answer(503, document()), Answer(body=document(), content_type="text/html")]
 )
 def test_fetch_without_a_document_fails(answer: Answer) -> None:
     with pytest.raises(OidcDiscoveryInvalid):

@@ -382,6 +382,11 @@ def test_size_is_judged_before_the_signature() -> None:
     assert caught.value.facts["problem"] == "token too large"
 
 
+def test_token_of_the_largest_size_is_read() -> None:
+    sizes = (Token(claims={"pad": "x" * n}).make() for n in range(11_300, 11_800))
+    assert check(next(token for token in sizes if len(token) == 16 * 1024)).subject == "ann"
+
+
 @pytest.mark.requirement("OIDC-13")
 def test_signature_is_judged_before_any_claim() -> None:
     with pytest.raises(OidcSignatureInvalid):

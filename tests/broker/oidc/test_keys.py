@@ -33,6 +33,9 @@ UNUSABLE = {
     "modulus is not base64url": {**GOOD, "n": "a+b/c="},
     "secp256k1": jwk(ec_key("K-256")),
     "point not on the curve": {**jwk(ec_key()), "y": jwk(ec_key())["x"]},
+    "curve in a list": {**jwk(ec_key()), "crv": ["P-256"]},
+    "curve of another type": {**jwk(ec_key()), "kty": "OKP"},
+    "Ed25519 as another type": {**jwk(ed_key()), "kty": "EC", "y": "AQAB"},
     "X25519": {"kty": "OKP", "crv": "X25519", "x": jwk(ed_key())["x"]},
     "Ed25519 of another length": {"kty": "OKP", "crv": "Ed25519", "x": "AQAB"},
     "HMAC algorithm on an RSA key": {**GOOD, "alg": "HS256"},
@@ -98,6 +101,14 @@ def test_key_with_alg_serves_that_algorithm_only() -> None:
         keys.find(found, kid="current", algorithm="PS256")
 
 
+def test_key_that_says_it_verifies_is_kept() -> None:
+    assert len(key_set({**GOOD, "key_ops": ["verify"]}).keys) == 1
+
+
+def test_a_hundred_keys_are_read() -> None:
+    assert len(key_set(*[GOOD] * 100).keys) == 100
+
+
 @pytest.mark.requirement("OIDC-08")
 def test_missing_kid_with_no_fitting_key_is_unknown() -> None:
     with pytest.raises(OidcKeyUnknown):
@@ -130,8 +141,8 @@ def test_fetch_asks_the_stored_address_without_redirects() -> None:
 @pytest.mark.parametrize(
     ("answer", "failure"),
     [
-        (Answer(status=404), OidcDiscoveryInvalid),
-        (Answer(status=302), OidcDiscoveryInvalid),
+        (Answer(404, jwks()), OidcDiscoveryInvalid),
+        (Answer(302, jwks()), OidcDiscoveryInvalid),
         (Answer(body=jwks(), content_type="text/html"), OidcDiscoveryInvalid),
         (Answer(status=503), IdpUnavailable),
         (Answer(status=429), IdpUnavailable),

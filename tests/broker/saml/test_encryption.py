@@ -121,6 +121,8 @@ def _flip(path: str) -> Change:
         _flip(f"{DATA}/CipherData/CipherValue"),
         _flip(f"{KEY}/CipherData/CipherValue"),
         text(f"{DATA}/CipherData/CipherValue", base64.b64encode(bytes(27)).decode()),
+        text(f"{DATA}/CipherData/CipherValue", "AAAA"),
+        text(f"{DATA}/CipherData/CipherValue", ""),
         text(f"{KEY}/CipherData/CipherValue", base64.b64encode(bytes(255)).decode()),
         text(f"{KEY}/CipherData/CipherValue", ""),
         lambda root: at(f"{DATA}/EncryptionMethod", root).set("Algorithm", names.AES128_GCM),
@@ -157,6 +159,21 @@ def test_broken_cbc_content_fails_like_everything_else(octets: bytes) -> None:
     with pytest.raises(SamlDecryptionFailed) as caught:
         judge(root)
     assert caught.value.facts == {}
+
+
+@pytest.mark.requirement("SAML-32")
+@pytest.mark.parametrize("count", [17, 32])
+def test_cbc_padding_counts_one_block_at_most(count: int) -> None:
+    """The last block, with the encryptor's own padding, is cut off, so that ours is read instead."""
+    filler = 16 * ((len(ONE) + count + 15) // 16) - len(ONE)
+    plain = ONE.replace(b"<saml:Issuer>", b" " * (filler - count) + b"<saml:Issuer>") + bytes([count]) * count
+    assert len(plain) % 16 == 0
+    root = build("encrypted", encrypting={"method": names.AES256_CBC, "plain": plain})
+    value = at(f"{DATA}/CipherData/CipherValue", root)
+    value.text = base64.b64encode(base64.b64decode(value.text or "")[:-16]).decode()
+    sign(root, signer())
+    with pytest.raises(SamlDecryptionFailed):
+        judge(root)
 
 
 def _key_again(count: int) -> Change:

@@ -10,7 +10,9 @@ from llmops.broker.connections import Connection
 from llmops.broker.logins import Login
 from llmops.broker.profiles import Profile
 from llmops.broker.saml.rules import Check
+from llmops.db.tables import Db
 from llmops.errors import Failure
+from llmops.web import limits
 from llmops.web.request import Request, see_other
 
 APPLICATION_CALLBACK = "/login/sso/callback"
@@ -29,11 +31,17 @@ def accept(r: Request, login: Login, profile: Profile, *, checks: Sequence[Check
 
 
 def refuse(r: Request, connection: Connection, login: Login | None, failure: Failure, checks: Sequence[Check]) -> None:
-    """Record the refusal once this request's own transaction is rolled back, and give the failure its reference."""
+    """Record the refusal once this request's own transaction is rolled back, and give the failure its reference.
+
+    Anybody can send what matches no attempt; of one address so many are kept that it cannot fill the disk.
+    """
     ref = failure.ref = ids.reference()
     login_id = login.id if login else None
-    r.afterwards(
-        lambda db: logins.refuse(
-            db, r.sealer, connection, failure, login_id=login_id, ref=ref, checks=checks, now=r.now
-        )
-    )
+
+    def record(db: Db) -> None:
+        block = limits.address_block(r.ip)
+        if login_id is None and limits.hit(db, r.sealer, "sso.unmatched", block, window_seconds=3600, now=r.now) > 100:
+            return
+        logins.refuse(db, r.sealer, connection, failure, login_id=login_id, ref=ref, checks=checks, now=r.now)
+
+    r.afterwards(record)

@@ -23,6 +23,7 @@ from llmops.broker.oidc.id_token import Claims, Rules
 from llmops.broker.oidc.keys import KeySet
 from llmops.broker.oidc.vendors import GOOGLE_ISSUER, entra_tenant
 from llmops.broker.saml.rules import Check
+from llmops.db.tables import Db
 from llmops.errors import (
     BodyUnreadable,
     ConnectionInactive,
@@ -59,12 +60,20 @@ def came_back(r: Request) -> Response:
             raise ConnectionInactive(connection=connection.id, state=connection.state)
         claims, merged = _judge(r, connection, login, arrived, verified, checks)
         profile = profiles.from_claims(claims, merged, connection)
+        _require_unchanged(r, connection)
         return arrival.accept(r, login, profile, checks=checks)
     except Failure as failure:
         if failure.facts:
             checks.append(_check(failure.code, failure.facts.get("seen"), failure.facts.get("expected"), passed=False))
         arrival.refuse(r, connection, login, failure, checks)
         raise
+
+
+def _require_unchanged(r: Request, connection: Connection) -> None:
+    """The connection is still active and to the same issuer: asking it took a while. Raises: ConnectionInactive."""
+    now = connections.get(r.db, connection.id)
+    if now.state != "active" or now.issuer != connection.issuer:
+        raise ConnectionInactive(connection=connection.id, state=now.state)
 
 
 def _callback(r: Request) -> Callback:
@@ -159,8 +168,14 @@ def _keys(r: Request, connection: Connection, provider: Provider) -> KeySet:
 def _fetched(r: Request, connection: Connection, provider: Provider) -> KeySet:
     """The keys that the issuer publishes now; kept also if this sign-in fails, so that the next need not ask again."""
     fresh = keys.fetch(provider.jwks_uri, r.site.fetch)
-    r.afterwards(partial(connections.keep_jwks, connection_id=connection.id, jwks=fresh.to_dict(), now=r.now))
+    r.afterwards(partial(_keep, connection=connection, fresh=fresh, now=r.now))
     return fresh
+
+
+def _keep(db: Db, connection: Connection, fresh: KeySet, now: datetime) -> None:
+    """Store the keys, unless the connection went to another issuer while these were on their way."""
+    if connections.get(db, connection.id).issuer == connection.issuer:
+        connections.keep_jwks(db, connection.id, jwks=fresh.to_dict(), now=now)
 
 
 def _older(moment: datetime | None, age: timedelta, now: datetime) -> bool:
@@ -171,4 +186,4 @@ def _check(name: str, seen: object, expected: object, *, passed: bool = True) ->
     return Check(name, "passed" if passed else "refused", str(seen or "")[:500], str(expected or "")[:500])
 
 
-doors = [get("/sso/oidc/{connection_id}/callback", came_back, writes=True)]
+doors = [get("/sso/oidc/{connection_id}/callback", came_back, writes=True, asks=True)]

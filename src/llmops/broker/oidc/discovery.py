@@ -125,8 +125,8 @@ def check_issuer(issuer: str, *, allow_http: bool) -> None:
     Raises: OidcDiscoveryInvalid. Source: OIDC Core §2 (iss), Discovery 1.0 §3.
     """
     problem = _url_problem(issuer, allow_http=allow_http)
-    if problem or "?" in issuer or "#" in issuer:
-        raise OidcDiscoveryInvalid(problem=f"issuer: {problem or 'has a query or fragment'}", seen=issuer)
+    if problem or "?" in issuer:
+        raise OidcDiscoveryInvalid(problem=f"issuer: {problem or 'has a query'}", seen=issuer)
     entra_tenant(issuer)
 
 

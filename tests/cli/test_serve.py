@@ -1,0 +1,92 @@
+"""`llmops serve`, `migrate` and `keys` where something is missing or there are several replicas."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.installation import Installation, installed
+from support.page import Page
+from support.ports import free_port
+from support.postgres import Postgres
+from support.server import running
+from support.visitor import Visitor
+
+pytestmark = pytest.mark.database
+PASSWORD = "correct horse battery staple"
+NOWHERE = ("postgresql://ann:the-password@127.0.0.1:1/none", "sqlite:////proc/none/llmops.sqlite3")
+
+
+@pytest.fixture(scope="module")
+def product(
+    postgresql: Postgres | None, template: str | Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    with installed(tmp_path_factory.mktemp("serve"), postgresql, template) as installation:
+        installation.told("org", "create", "Acme")
+        made = ("user", "create", "pat@acme.test", "--org", "acme", "--password-stdin")
+        installation.told(*made, typed=PASSWORD + "\n")
+        yield installation
+
+
+@pytest.mark.parametrize("url", NOWHERE)
+@pytest.mark.parametrize("command", [("serve",), ("migrate",), ("org", "list"), ("keys", "rotate")])
+def test_a_database_that_is_not_there_is_named(product: Installation, command: tuple[str, ...], url: str) -> None:
+    ran = replace(product, database_url=url).llmops(*command, expected_status=1)
+    assert ran.failure["code"] == "database_unreachable"
+    assert "the-password" not in ran.err
+
+
+@pytest.mark.parametrize("url", NOWHERE)
+def test_doctor_finds_a_database_that_is_not_there(product: Installation, url: str) -> None:
+    ran = replace(product, database_url=url).llmops("doctor", "--json", expected_status=1)
+    assert [check["check"] for check in ran.told if not check["ok"]] == ["database", "schema and keys"]
+    assert "the-password" not in ran.out
+
+
+def test_another_kind_of_database_is_a_wrong_setting(product: Installation) -> None:
+    ran = replace(product, database_url="mysql://ann:the-password@localhost/llmops").llmops("serve", expected_status=1)
+    assert ran.failure["code"] == "setting_invalid"
+    assert ran.failure["facts"].keys() == {"LLMOPS_DATABASE_URL"}
+    assert "the-password" not in ran.err
+
+
+def test_keys_are_not_rotated_with_another_installations_secret(product: Installation) -> None:
+    product.told("keys", "rotate")
+    other = replace(product, more={"LLMOPS_SECRET_KEY": "the secret of some other installation 1234"})
+    assert other.llmops("keys", "rotate", expected_status=1).failure["code"] == "secret_key_mismatch"
+
+
+@pytest.mark.requirement("SES-03")
+def test_a_rotation_signs_nobody_out_on_any_replica(product: Installation) -> None:
+    """Both replicas have one name, as behind a load balancer, and a port each."""
+    with (
+        product.serving() as first,
+        Visitor(product.url) as before,
+        Visitor(product.url) as after,
+    ):
+        assert sign_in(before, product, at=first.url).status == 200
+        product.told("keys", "rotate")
+        # The second one starts after the rotation and encrypts with the new key, the first still with the old one.
+        with running(product.environment, log_file=product.folder / "second.log", port=free_port()) as second:
+            assert opened(before, product, at=second.url).status == 200
+            assert sign_in(after, product, at=second.url).status == 200
+            time.sleep(2)  # the least pause between two looks at the keys
+            assert opened(after, product, at=first.url).status == 200
+            assert opened(before, product, at=first.url).status == 200
+            assert PASSWORD not in first.log + second.log
+
+
+def opened(visitor: Visitor, product: Installation, *, at: str, path: str = "/") -> Page:
+    """A page of one replica, asked for by the name that all have."""
+    return visitor.get(at + path, Host=product.url.removeprefix("http://"))
+
+
+def sign_in(visitor: Visitor, product: Installation, *, at: str) -> Page:
+    """With a password at one replica; returns its dashboard."""
+    fields = (
+        opened(visitor, product, at=at, path="/login").form("/login").filled(email="pat@acme.test", password=PASSWORD)
+    )
+    answer = visitor.post(at + "/login", fields, Host=product.url.removeprefix("http://"), Origin=product.url)
+    assert answer.status == 303, answer.text
+    return opened(visitor, product, at=at)
