@@ -682,6 +682,16 @@ class LinkProofNeeded(SignInFailure):
     advice = "Open the link in the letter we just sent you, or sign in with your password first."
 
 
+class SubjectShared(SignInFailure):
+    """One subject, but another address and another name than before: the Name ID does not name one person."""
+
+    code = "subject_shared"
+    status = 409
+    message = "Your identity provider calls two different people by the same name"
+    advice = "Your IT administrator must map the Name ID to something that is each person's own."
+    repair = Repair.IT
+
+
 class EmailTaken(SignInFailure):
     """The identity provider renamed the person to an address that another account has."""
 

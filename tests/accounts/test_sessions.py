@@ -221,3 +221,15 @@ def test_changing_the_password_wants_the_present_one_and_ends_the_others(world: 
     assert "Your password is changed" in here.follow(done).text
     assert there.get("/").status == 303
     assert "password was changed" in world.letters("pat@acme.test")[-1]["Subject"]
+
+
+@pytest.mark.requirement("SES-03")
+def test_withdrawn_keys_sign_everybody_out_and_in_again(world: World) -> None:
+    visitor = world.visitor()
+    signed_in(world, visitor)
+    with world.database.writing() as db:
+        keyring.withdraw(db, now=world.clock.now)
+        keyring.rotate(db, world.site.sealer, now=world.clock.now, overlap=timedelta(0))
+    world.clock.advance(seconds=31)
+    assert visitor.get("/").status == 303
+    assert "Pat Doe" in world.sign_in(visitor, "pat@acme.test").text

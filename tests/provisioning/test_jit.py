@@ -248,3 +248,14 @@ def test_a_confirmation_is_void_once_the_connection_is_off(world: World) -> None
     assert error_of(visitor.submit(page, "/login/link")) == "connection_inactive"
     assert world.counts()["identities"] == 0
     assert world.counts()["sessions"] == 0
+
+
+@pytest.mark.requirement("SAML-36")
+def test_a_name_id_that_two_people_share_hands_no_account_on(world: World) -> None:
+    connection = world.saml(world.organization())
+    world.saml_sign_in(world.visitor(), connection, "ann@acme.test", subject="user")
+    bob = world.saml_sign_in(world.visitor(), connection, "bob@acme.test", subject="user", names=("Bob", "Ray"))
+    assert error_of(bob) == "subject_shared"
+    assert world.value("SELECT email FROM users") == "ann@acme.test"
+    married = world.saml_sign_in(world.visitor(), connection, "ann.ray@acme.test", subject="user", names=("Ann", "Ray"))
+    assert "ann.ray@acme.test" in married.text

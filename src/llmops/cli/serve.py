@@ -72,13 +72,19 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 @keys.command()
-def rotate(as_json: AsJson = False) -> None:
+def rotate(
+    emergency: Annotated[bool, typer.Option("--emergency", help="A key leaked: everybody is signed out.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Encrypt sessions with a new key from now on, and seal every stored secret with the first LLMOPS_SECRET_KEY.
 
-    Nobody is signed out: the old key reads until its sessions are over.
+    Nobody is signed out, unless in an emergency: the old key reads until its sessions are over.
     """
     with opened() as site, site.database.writing() as db:
         now, overlap = site.clock(), timedelta(seconds=site.settings.session_absolute_seconds)
+        if emergency:
+            overlap = timedelta(0)
+            keyring.withdraw(db, now=now)
         key_id = keyring.rotate(db, site.sealer, now=now, overlap=overlap)
         resealed = keyring.reseal(db, site.sealer) + connections.reseal(db, site.sealer)
         log.record(db, Action.KEYS_ROTATED, organization_id=None, actor=OPERATOR, now=now, target=key_id)

@@ -28,6 +28,7 @@ from llmops.errors import (
     MemberRemoved,
     MemberSuspended,
     OrganizationSuspended,
+    SubjectShared,
 )
 from llmops.organizations import domains, members
 from llmops.organizations.members import Member
@@ -110,12 +111,23 @@ def _known(db: Db, organization: Organization, identity: Identity, profile: Prof
     user = users.get(db, identity.user_id)
     assert user is not None, "identities.user_id is a foreign key"
     _require_active(db, organization, user)
+    if _is_somebody_else(user, profile):
+        raise SubjectShared(seen=f"{profile.first_name} {profile.email}", expected=f"{user.first_name} {user.email}")
     identities.used(db, identity.id, now=now)
     if (user.first_name, user.last_name) != (profile.first_name, profile.last_name):
         users.rename(db, user.id, first_name=profile.first_name, last_name=profile.last_name)
     if user.email != profile.email:
         _take_new_email(db, organization, user, profile.email, now=now)
     return Welcome(user)
+
+
+def _is_somebody_else(user: User, profile: Profile) -> bool:
+    """A constant or re-used Name ID would hand one person's account to the next (SAML-36).
+
+    People change address and last name together when they marry; address, first and last name at once they do not.
+    """
+    names = ((user.first_name, profile.first_name), (user.last_name, profile.last_name))
+    return user.email != profile.email and all(before.casefold() != after.casefold() for before, after in names)
 
 
 def _take_new_email(db: Db, organization: Organization, user: User, email: str, *, now: datetime) -> None:

@@ -95,6 +95,12 @@ def rotate(db: Db, sealer: Sealer, *, now: datetime, overlap: timedelta) -> str:
     return key_id
 
 
+def withdraw(db: Db, *, now: datetime) -> None:
+    """Every key is dead from now on: whoever holds a cookie is signed out. `rotate` makes the next one."""
+    table = CookieKey.table()
+    db.execute(update(table).where(table.c.dead_at.is_(None) | (table.c.dead_at > now)).values(dead_at=now))
+
+
 def reseal(db: Db, sealer: Sealer) -> int:
     """Seal every cookie key with the current secret key, so that an old secret can be taken away. Returns how many."""
     table = CookieKey.table()
