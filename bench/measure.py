@@ -5,7 +5,7 @@ caches, so a figure is worth most beside its floor, which is measured in turns w
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -60,8 +60,3 @@ def in_turns(*works: Callable[[], object], rounds: int = 15, times: int = 20) ->
                 work()
             times_taken.append((time.process_time_ns() - began) / 1e6 / times)
     return [median(times_taken) for times_taken in taken]
-
-
-def middle(values: Sequence[float]) -> float:
-    """The median; 0 of nothing."""
-    return median(values) if values else 0.0

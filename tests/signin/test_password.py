@@ -29,6 +29,13 @@ def told(page: Page, address: str) -> tuple[int, str, list[tuple[str, str]]]:
     return page.status, body, sorted((name, value) for name, value in page.headers.items() if name not in VARYING)
 
 
+def tried(world: World, scope: str, subject: str, *, times: int, window_seconds: int) -> None:
+    """Count attempts as if they had been made, without the time that so many hashes take."""
+    with world.database.writing() as db:
+        for _ in range(times):
+            limits.hit(db, world.site.sealer, scope, subject, window_seconds=window_seconds, now=world.clock.now)
+
+
 @pytest.mark.requirement("PWD-05", "TST-18")
 def test_no_refusal_differs_from_another_in_any_header(world: World) -> None:
     acme = world.organization()
@@ -141,11 +148,7 @@ def test_one_address_cannot_lock_the_owner_out(world: World) -> None:
 @pytest.mark.requirement("PWD-06")
 def test_an_account_is_tried_a_hundred_times_an_hour_from_everywhere_together(world: World) -> None:
     world.person("pat@acme.test", world.organization())
-    with world.database.writing() as db:
-        for _ in range(99):
-            limits.hit(
-                db, world.site.sealer, "password.account", "pat@acme.test", window_seconds=3600, now=world.clock.now
-            )
+    tried(world, "password.account", "pat@acme.test", times=99, window_seconds=3600)
     assert attempt(world.visitor(peer="203.0.113.9"), "pat@acme.test").status == 401
     stopped = attempt(world.visitor(), "pat@acme.test", PASSWORD)
     assert stopped.status == 429
@@ -155,11 +158,11 @@ def test_an_account_is_tried_a_hundred_times_an_hour_from_everywhere_together(wo
 
 @pytest.mark.requirement("PWD-06")
 def test_one_network_is_stopped_whatever_addresses_it_names(world: World) -> None:
-    peers = [f"2001:db8:1:2::{number:x}" for number in range(1, 62)]
+    tried(world, "password.address", "2001:db8:1:2::/64", times=59, window_seconds=300)
     answers = [
-        attempt(world.visitor(peer=peer), f"person{peer[-2:]}@acme.test".replace(":", "")).status for peer in peers
+        attempt(world.visitor(peer=peer), "pat@acme.test").status for peer in ("2001:db8:1:2::1", "2001:db8:1:2:f::9")
     ]
-    assert answers == [401] * 60 + [429]
+    assert answers == [401, 429]
     assert attempt(world.visitor(peer="2001:db8:1:3::1"), "pat@acme.test").status == 401
 
 
