@@ -194,7 +194,7 @@ def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
 
 def test_secrets_can_come_as_files(tmp_path: Path) -> None:
     (tmp_path / "llmops_secret_key").write_text(SECRET)
-    settings = Settings(_secrets_dir=tmp_path)  # type: ignore[call-arg]  # what /run/secrets is in a container
+    settings = Settings(_secrets_dir=tmp_path)
     assert settings.secret_key[0].get_secret_value() == SECRET
 
 

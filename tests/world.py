@@ -97,7 +97,7 @@ class World:
 
     def answering(self, fetch: Fetch) -> Site:
         """From now on this answers for other people's servers."""
-        self.site = replace(self.site, fetch=fetch)  # type: ignore[arg-type]  # any Fetch will do for the broker
+        self.site = replace(self.site, fetch=fetch)
         self.app = application(self.site)
         return self.site
 

@@ -822,15 +822,6 @@ class RoleUnknown(Failure):
     repair = Repair.OPERATOR
 
 
-class ConnectionTypeUnknown(Failure):
-    """Not one of the connection types."""
-
-    code = "connection_type_unknown"
-    message = "There is no such connection type"
-    advice = "llmops connection create --help lists them."
-    repair = Repair.OPERATOR
-
-
 class ConnectionIncomplete(Failure):
     """The connection lacks what it needs to be activated."""
 

@@ -44,7 +44,7 @@ def authority(tmp_path: Path) -> Authority:
 
 
 def quick(resolver: Resolver, policy: Policy = DEVELOPMENT, **more: object) -> Fetcher:
-    return Fetcher(policy, resolver=resolver, connect_seconds=0.3, total_seconds=0.4, **more)  # type: ignore[arg-type]
+    return Fetcher(policy, resolver=resolver, connect_seconds=0.3, total_seconds=0.4, **more)
 
 
 # --- What comes back ---------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ def put(world: World, *payloads: str, kind: str = "test") -> None:
 
 
 def worker(world: World, handler: Handler, **more: object) -> Worker:
-    return Worker(world.database, world.site.sealer, world.clock, {"test": handler}, **more)  # type: ignore[arg-type]  # named ones
+    return Worker(world.database, world.site.sealer, world.clock, {"test": handler}, **more)
 
 
 def test_everything_due_is_done_once(world: World) -> None:

@@ -67,4 +67,4 @@ class Inside(httpx2.BaseTransport):
                 chunks.append(message.get("body", b""))
 
         await self.app(scope, receive, send)
-        return answer["status"], answer["headers"], b"".join(chunks)  # type: ignore[return-value]
+        return answer["status"], answer["headers"], b"".join(chunks)

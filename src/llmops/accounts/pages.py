@@ -7,6 +7,7 @@ from starlette.responses import Response
 from llmops.accounts import devices, identities, passwords, sessions
 from llmops.audit import log
 from llmops.audit.actions import Action
+from llmops.base.clock import readable
 from llmops.errors import Failure, FormExpired, PasswordTooCommon, PasswordTooLong, PasswordTooShort, WrongCredentials
 from llmops.mail import letters
 from llmops.web import limits
@@ -104,7 +105,7 @@ def change_password(r: Request, label: ConnectionLabel) -> Response:
         to=actor.email,
         template="accounts/mail/password_changed",
         now=r.now,
-        when=r.now.strftime("%-d %B %Y, %H:%M UTC"),
+        when=readable(r.now),
         device=f"{devices.browser(r.user_agent)} on {devices.device(r.user_agent)}",
     )
     return see_other("/settings/profile?done=password")

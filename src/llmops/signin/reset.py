@@ -6,6 +6,7 @@ from llmops.accounts import devices, passwords, sessions, users, verification
 from llmops.accounts.verification import Purpose
 from llmops.audit import log
 from llmops.audit.actions import Action
+from llmops.base.clock import readable
 from llmops.base.email import normalise
 from llmops.errors import Failure, InvalidEmail, LetterSpent, PasswordTooCommon, PasswordTooLong, PasswordTooShort
 from llmops.mail import letters
@@ -89,7 +90,7 @@ def reset(r: Request) -> Response:
         to=user.email,
         template="accounts/mail/password_changed",
         now=r.now,
-        when=r.now.strftime("%-d %B %Y, %H:%M UTC"),
+        when=readable(r.now),
         device=f"{devices.browser(r.user_agent)} on {devices.device(r.user_agent)}",
     )
     return sign_in_page(r, email=user.email, notice=_CHANGED)

@@ -11,6 +11,7 @@ from llmops.accounts.verification import Purpose
 from llmops.audit import log
 from llmops.audit.actions import Action
 from llmops.base import ids
+from llmops.base.clock import readable
 from llmops.broker import connections, logins
 from llmops.broker.connections import Kind
 from llmops.broker.logins import Redeemed
@@ -116,7 +117,7 @@ def _proven(r: Request, redeemed: Redeemed) -> str | None:
 
 
 def _tell_linked(r: Request, email: str, found: Organization) -> None:
-    values = {"organization_name": found.name, "when": _readable(r)}
+    values = {"organization_name": found.name, "when": readable(r.now)}
     letters.send(r.db, r.sealer, r.settings, to=email, template="provisioning/mail/linked", now=r.now, **values)
 
 
@@ -135,7 +136,7 @@ def _ask_for_proof(r: Request, redeemed: Redeemed, found: Organization, failure:
         link=f"{r.settings.base_url}/login/link?token={secret}",
         minutes_valid=int(verification.LIFE[Purpose.CONFIRM_LINK].total_seconds() // 60),
         organization_name=found.name,
-        when=_readable(r),
+        when=readable(r.now),
     )
     log.record(r.db, Action.LINK_REQUESTED, organization_id=found.id, actor=user_id, ip=r.ip, now=r.now)
     failure.ref = ids.reference()
@@ -226,10 +227,6 @@ def _require_open(r: Request, found: Organization, connection_id: str) -> None:
     policy.require_sso(found)
     if connections.get(r.db, connection_id).state != "active":
         raise ConnectionInactive(connection=connection_id)
-
-
-def _readable(r: Request) -> str:
-    return r.now.strftime("%-d %B %Y, %H:%M UTC")
 
 
 doors = [

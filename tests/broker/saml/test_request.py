@@ -122,4 +122,4 @@ def test_signature_covers_the_query_octets_as_they_stand() -> None:
     assert parse_qs(signed)["SigAlg"] == [names.RSA_SHA256]
     value = base64.b64decode(parse_qs("Signature=" + rest)["Signature"][0])
     public = key.certificate.public_key
-    public.verify(value, signed.encode(), padding.PKCS1v15(), hashes.SHA256())  # type: ignore[call-arg,arg-type]  # RSA
+    public.verify(value, signed.encode(), padding.PKCS1v15(), hashes.SHA256())
