@@ -132,6 +132,15 @@ class SsoRequired(SignInFailure):
     advice = "Use the Enterprise SSO section with your work e-mail."
 
 
+class SecondFactorWrong(SignInFailure):
+    """Neither the authenticator app's present code nor an unspent recovery code."""
+
+    code = "second_factor_wrong"
+    status = 401
+    message = "That code is not right"
+    advice = "Enter the six digits that your authenticator app shows now, or one of your recovery codes."
+
+
 class SignInUnclear(SignInFailure):
     """Shown for a code in the address that is none of ours. Never raised."""
 
@@ -747,6 +756,43 @@ class LetterSpent(Failure):
     advice = "Ask for a new one."
 
 
+class InvitationSpent(Failure):
+    """An invitation that was accepted, revoked, replaced by a newer link, or is older than seven days."""
+
+    code = "invitation_spent"
+    status = 410
+    message = "This invitation has expired or was already used"
+    advice = "Ask the person who invited you to send it again."
+    repair = Repair.OWNER
+
+
+class InvitationForAnother(Failure):
+    """The signed-in person is not the one who was invited."""
+
+    code = "invitation_for_another"
+    status = 403
+    message = "This invitation is for another address"
+    advice = "Sign out, then open the link again and go on with the address that was invited."
+
+
+class InvitationPointless(Failure):
+    """The address belongs to a member already, or has an open invitation."""
+
+    code = "invitation_pointless"
+    status = 409
+    message = "That person is a member or invited already"
+    advice = "Look for the address under Settings, Team."
+
+
+class LastOwner(Failure):
+    """The organization would be without an owner (TEN-16)."""
+
+    code = "last_owner"
+    status = 409
+    message = "An organization needs at least one owner"
+    advice = "Make somebody else an owner first."
+
+
 class NameMissing(Failure):
     """A required name is empty."""
 
@@ -829,6 +875,83 @@ class ConnectionIncomplete(Failure):
     message = "The connection is not complete"
     advice = "A SAML connection needs metadata; an OpenID Connect one an issuer, a client ID and a client secret."
     repair = Repair.IT
+
+
+class ConnectionUntested(Failure):
+    """No test sign-in passed with exactly this configuration in the last 24 hours."""
+
+    code = "connection_untested"
+    status = 409
+    message = "The connection needs a successful test first"
+    advice = "Run the test sign-in, then activate within 24 hours."
+    repair = Repair.IT
+
+
+class ClientInvalid(Failure):
+    """What was typed as client ID, tenant ID or client secret cannot be one; `problem` says in what way."""
+
+    code = "client_invalid"
+    message = "Those client credentials cannot be right"
+    advice = "Compare them with the application's page in the identity provider."
+    repair = Repair.IT
+
+
+class DomainUnproven(Failure):
+    """The TXT record is not there, or says something else."""
+
+    code = "domain_unproven"
+    status = 409
+    message = "The TXT record was not found yet"
+    advice = "Check name and value at your DNS provider. A new record can take an hour, sometimes a day, to be seen."
+    repair = Repair.IT
+
+
+class EnforcementNotReady(Failure):
+    """A condition for making single sign-on compulsory is not met; `missing` names it."""
+
+    code = "enforcement_not_ready"
+    status = 409
+    message = "Single sign-on cannot be made compulsory yet"
+    advice = "Meet the conditions on the page first: otherwise the organization could lock itself out."
+    repair = Repair.OWNER
+
+
+class PortalLinkSpent(Failure):
+    """An Admin Portal link that is unknown, revoked, replaced or too old."""
+
+    code = "portal_link_spent"
+    status = 410
+    message = "This link to the Admin Portal does not work any more"
+    advice = "Ask whoever sent it for a new one. What you entered so far is kept."
+    repair = Repair.SUPPORT
+
+
+class PortalClosed(Failure):
+    """No portal session in this browser, or its time is over, or its link does not cover the page."""
+
+    code = "portal_closed"
+    status = 403
+    message = "The Admin Portal is closed in this browser"
+    advice = "Open the link from your mail again. What you entered so far is kept."
+
+
+class ReasonMissing(Failure):
+    """Staff did something to a customer without saying why (ADM-07)."""
+
+    code = "reason_missing"
+    status = 422
+    message = "Say why"
+    advice = "The reason stands in the customer's audit log."
+
+
+class AuditChainBroken(Failure):
+    """An entry of the audit log was changed, taken out or put in later; `number` is the first that does not fit."""
+
+    code = "audit_chain_broken"
+    status = 500
+    message = "The audit log does not fit together"
+    advice = "Compare with a backup: from the entry named on, it cannot be trusted."
+    repair = Repair.OPERATOR
 
 
 class MetadataInvalid(Failure):

@@ -3,7 +3,10 @@
 import secrets
 from typing import Literal
 
-Prefix = Literal["org", "dom", "user", "om", "conn", "cert", "login", "ident", "sess", "key", "once", "audit", "job"]
+Prefix = Literal[
+    "org", "dom", "user", "om", "inv", "conn", "login", "ident", "sess", "key", "once", "audit", "job",
+    "plink", "psess", "sale", "staff", "ssess", "totp", "code",
+]  # fmt: skip
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 

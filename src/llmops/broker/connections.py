@@ -28,10 +28,17 @@ class Kind(StrEnum):
     """Which identity provider a connection is to, and by which protocol. Values as WorkOS names them."""
 
     OKTA_SAML = "OktaSAML"
+    OKTA_OIDC = "OktaOIDC"
+    ENTRA_OIDC = "EntraIdOIDC"
     AZURE_SAML = "AzureSAML"
     GOOGLE_SAML = "GoogleSAML"
+    GOOGLE_OIDC = "GoogleOIDC"
+    ADFS_SAML = "ADFSSAML"
+    JUMPCLOUD_SAML = "JumpCloudSAML"
+    ONELOGIN_SAML = "OneLoginSAML"
+    PINGONE_SAML = "PingOneSAML"
+    KEYCLOAK_SAML = "KeycloakSAML"
     GENERIC_SAML = "GenericSAML"
-    ENTRA_OIDC = "EntraIdOIDC"
     GENERIC_OIDC = "GenericOIDC"
 
     @property
@@ -47,16 +54,27 @@ class Kind(StrEnum):
 
 _TITLES = {
     Kind.OKTA_SAML: "Okta (SAML)",
+    Kind.OKTA_OIDC: "Okta (OpenID Connect)",
+    Kind.ENTRA_OIDC: "Microsoft Entra ID (OpenID Connect)",
     Kind.AZURE_SAML: "Microsoft Entra ID (SAML)",
     Kind.GOOGLE_SAML: "Google Workspace (SAML)",
+    Kind.GOOGLE_OIDC: "Google (OpenID Connect)",
+    Kind.ADFS_SAML: "AD FS (SAML)",
+    Kind.JUMPCLOUD_SAML: "JumpCloud (SAML)",
+    Kind.ONELOGIN_SAML: "OneLogin (SAML)",
+    Kind.PINGONE_SAML: "PingOne (SAML)",
+    Kind.KEYCLOAK_SAML: "Keycloak (SAML)",
     Kind.GENERIC_SAML: "SAML 2.0",
-    Kind.ENTRA_OIDC: "Microsoft Entra ID (OpenID Connect)",
     Kind.GENERIC_OIDC: "OpenID Connect",
 }
 
 
 class Connection(Base):
-    """A link. SAML and OpenID Connect fill different columns; secrets are sealed."""
+    """A link. SAML and OpenID Connect fill different columns; secrets are sealed.
+
+    A draft with `draft_of` is the next version of that live connection: it has the live one's addresses and keys, is
+    tested beside it and then takes its place (broker/drafts.py).
+    """
 
     __tablename__ = "connections"
     __table_args__ = (Index("ix_connections_organization_state", "organization_id", "state"),)
@@ -67,12 +85,18 @@ class Connection(Base):
     state: Mapped[str]  # draft, active, off
     created_at: Mapped[datetime]
     activated_at: Mapped[datetime | None]
+    draft_of: Mapped[str | None] = mapped_column(unique=True)
+    approval_asked_at: Mapped[datetime | None]  # a draft that an owner must approve waits since then
+    tested_at: Mapped[datetime | None]  # the last test sign-in that passed with exactly this configuration
+    contacts: Mapped[list[str]]  # e-mail addresses of the IT administrators
     attribute_map: Mapped[dict[str, str]]  # profile field → attribute or claim, where it is not one of the usual names
 
     idp_entity_id: Mapped[str | None] = mapped_column(index=True)
     idp_sso_url: Mapped[str | None]
     idp_certificates: Mapped[list[str]]  # base64 of DER
     metadata_url: Mapped[str | None]
+    metadata_read_at: Mapped[datetime | None]
+    metadata_failing_since: Mapped[datetime | None]
     sign_requests: Mapped[bool]
     publish_encryption: Mapped[bool]
     allow_unsolicited: Mapped[bool]
@@ -83,6 +107,7 @@ class Connection(Base):
     issuer: Mapped[str | None]
     client_id: Mapped[str | None]
     client_secret: Mapped[str | None]  # sealed
+    client_secret_expires_at: Mapped[datetime | None]
     provider: Mapped[dict[str, Any]]  # what discovery said
     jwks: Mapped[dict[str, Any]]
     jwks_read_at: Mapped[datetime | None]
@@ -115,7 +140,7 @@ def create(db: Db, sealer: Sealer, organization_id: str, *, kind: Kind, now: dat
     private_key = certificate = None
     if kind.is_saml:
         pair = keypair.make(connection_id, now=now)
-        private_key = sealer.seal(pair.private_key_pem.decode(), place=_place("sp_private_key", connection_id))
+        private_key = sealer.seal(pair.private_key_pem.decode(), place=place("sp_private_key", connection_id))
         certificate = base64.b64encode(pair.certificate.der).decode()
     add(
         db,
@@ -125,6 +150,7 @@ def create(db: Db, sealer: Sealer, organization_id: str, *, kind: Kind, now: dat
         kind=kind,
         state="draft",
         created_at=now,
+        contacts=[],
         attribute_map={},
         idp_certificates=[],
         sign_requests=False,
@@ -169,7 +195,7 @@ def set_oidc(
         connection.id,
         issuer=provider.issuer,
         client_id=client_id,
-        client_secret=sealer.seal(client_secret, place=_place("client_secret", connection.id)),
+        client_secret=sealer.seal(client_secret, place=place("client_secret", connection.id)),
         provider=provider.to_dict(),
         jwks={},
         jwks_read_at=None,
@@ -226,12 +252,12 @@ def of_organization(db: Db, organization_id: str) -> Sequence[Connection]:
 def private_key_pem(connection: Connection, sealer: Sealer) -> str | None:
     """The connection's own private key, for signing requests and opening encrypted assertions."""
     sealed = connection.sp_private_key
-    return sealer.unseal(sealed, place=_place("sp_private_key", connection.id)) if sealed else None
+    return sealer.unseal(sealed, place=place("sp_private_key", connection.id)) if sealed else None
 
 
 def client_secret(connection: Connection, sealer: Sealer) -> str:
     """The client secret in clear, for the token endpoint only."""
-    return sealer.unseal(connection.client_secret or "", place=_place("client_secret", connection.id))
+    return sealer.unseal(connection.client_secret or "", place=place("client_secret", connection.id))
 
 
 def reseal(db: Db, sealer: Sealer) -> int:
@@ -241,8 +267,8 @@ def reseal(db: Db, sealer: Sealer) -> int:
         fresh: dict[str, str] = {}
         for column in ("sp_private_key", "client_secret"):
             if sealed := getattr(connection, column):
-                place = _place(column, connection.id)
-                fresh[column] = sealer.seal(sealer.unseal(sealed, place=place), place=place)
+                here = place(column, connection.id)
+                fresh[column] = sealer.seal(sealer.unseal(sealed, place=here), place=here)
         if fresh:
             _change(db, connection.id, **fresh)
             changed += 1
@@ -253,5 +279,6 @@ def _change(db: Db, connection_id: str, **values: object) -> None:
     change(db, Connection, {"id": connection_id}, **values)
 
 
-def _place(column: str, connection_id: str) -> str:
+def place(column: str, connection_id: str) -> str:
+    """Where a secret of a connection is sealed for."""
     return f"connections.{column}:{connection_id}"

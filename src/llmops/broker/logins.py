@@ -17,9 +17,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.base import ids
 from llmops.base.sealing import Sealer, same, token
+from llmops.broker import traces
 from llmops.broker.connections import Connection
 from llmops.broker.profiles import Profile
 from llmops.broker.saml.rules import Check
+from llmops.broker.traces import Trace
 from llmops.db.tables import Base, Db, add, change, find, many
 from llmops.errors import (
     CodeAlreadyUsed,
@@ -34,7 +36,7 @@ from llmops.errors import (
 
 _KEPT_DAYS = 30
 
-How = Literal["started_here", "unsolicited", "unmatched"]
+How = Literal["started_here", "unsolicited", "unmatched", "test"]
 
 
 class Login(Base):
@@ -60,6 +62,8 @@ class Login(Base):
     browser_hash: Mapped[str | None]
     secrets: Mapped[str | None]  # sealed: nonce and verifier
     return_to: Mapped[str]
+    forced_at: Mapped[datetime | None]  # the identity provider was told to ask the person again, at that moment
+    started_by: Mapped[str | None]  # who runs a test: a portal session's or a user's id
     started_at: Mapped[datetime] = mapped_column(index=True)
     expires_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
@@ -196,7 +200,7 @@ def answer(
         code_expires_at=now + timedelta(seconds=code_ttl_seconds),
         profile=sealer.seal(profile.to_json(), place=_place("profile", login.id)),
         secrets=None,
-        trace=_sealed_trace(sealer, login.id, checks, {}),
+        trace=traces.sealed(sealer, login.id, traces.of_steps(checks, {})),
     )
     if won != 1:
         raise LoginAlreadyAnswered(login=login.id)
@@ -243,7 +247,7 @@ def refuse(
         failed_at=now,
         code=failure.code,
         ref=ref,
-        trace=_sealed_trace(sealer, login_id, checks, failure.facts),
+        trace=traces.sealed(sealer, login_id, traces.of_steps(checks, failure.facts)),
     )
 
 
@@ -270,11 +274,9 @@ def with_ref(db: Db, ref: str) -> Login | None:
     return find(db, Login, ref=ref.strip().upper())
 
 
-def trace_of(login: Login, sealer: Sealer) -> dict[str, object]:
-    """What was checked and what was wrong: `checks` and `facts`."""
-    if not login.trace:
-        return {"checks": [], "facts": {}}
-    return dict(json.loads(sealer.unseal(login.trace, place=_place("trace", login.id))))
+def trace_of(login: Login, sealer: Sealer) -> Trace:
+    """What was received, what was checked and what was wrong."""
+    return traces.opened(sealer, login.id, login.trace)
 
 
 def forget_old(db: Db, *, now: datetime) -> None:
@@ -297,11 +299,6 @@ def _insert_bare(db: Db, connection: Connection, *, how: How, now: datetime) -> 
         expires_at=now,
     )
     return login_id
-
-
-def _sealed_trace(sealer: Sealer, login_id: str, checks: Sequence[Check], facts: dict[str, str]) -> str:
-    content = {"checks": [vars(check) for check in checks], "facts": facts}
-    return sealer.seal(json.dumps(content), place=_place("trace", login_id))
 
 
 def _place(column: str, login_id: str) -> str:

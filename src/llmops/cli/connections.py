@@ -30,10 +30,17 @@ class Type(StrEnum):
     """What `--type` takes."""
 
     OKTA_SAML = "okta-saml"
+    OKTA_OIDC = "okta-oidc"
+    ENTRA_OIDC = "entra-oidc"
     AZURE_SAML = "azure-saml"
     GOOGLE_SAML = "google-saml"
+    GOOGLE_OIDC = "google-oidc"
+    ADFS_SAML = "adfs-saml"
+    JUMPCLOUD_SAML = "jumpcloud-saml"
+    ONELOGIN_SAML = "onelogin-saml"
+    PINGONE_SAML = "pingone-saml"
+    KEYCLOAK_SAML = "keycloak-saml"
     GENERIC_SAML = "generic-saml"
-    ENTRA_OIDC = "entra-oidc"
     GENERIC_OIDC = "generic-oidc"
 
     @property

@@ -11,6 +11,7 @@ from llmops.audit.actions import Action
 from llmops.base.email import normalise
 from llmops.broker import logins as attempts
 from llmops.broker.logins import Login
+from llmops.broker.traces import Trace
 from llmops.cli.console import OPERATOR, AsJson, opened, show
 from llmops.errors import EmailInUse, LoginUnknown
 from llmops.organizations import members, organization
@@ -78,7 +79,7 @@ def show_login(ref: str, as_json: AsJson = False) -> None:
         login = attempts.with_ref(db, ref)
         if login is None:
             raise LoginUnknown(seen=ref)
-        show(_told(login) | attempts.trace_of(login, site.sealer), as_json=as_json)
+        show(_told(login) | _trace(attempts.trace_of(login, site.sealer)), as_json=as_json)
 
 
 def _told(login: Login) -> dict[str, object]:
@@ -92,3 +93,7 @@ def _told(login: Login) -> dict[str, object]:
         "ref": login.ref,
         "how": login.how,
     }
+
+
+def _trace(trace: Trace) -> dict[str, object]:
+    return {"checks": [vars(check) for check in trace.checks], "facts": trace.facts or {}}

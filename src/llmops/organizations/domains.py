@@ -45,6 +45,8 @@ class Domain(Base):
     created_at: Mapped[datetime]
     verified_at: Mapped[datetime | None]
     verified_how: Mapped[str | None]
+    checked_at: Mapped[datetime | None]
+    missing_since: Mapped[datetime | None]  # the TXT record of a verified domain is gone since then
 
 
 _HOLDERS = (

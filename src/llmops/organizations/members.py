@@ -43,6 +43,7 @@ class Member(Base):
     joined_at: Mapped[datetime]
     last_seen_at: Mapped[datetime | None]
     last_method: Mapped[str | None]
+    break_glass_at: Mapped[datetime | None]  # an owner named to get in with password and second factor if SSO is broken
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,10 @@ from llmops.plans import ALLOWANCES, Plan
 
 
 class Organization(Base):
-    """One customer. `seats` is what the contract says, None for the plan's own number."""
+    """One customer. `seats` is what the contract says, None for the plan's own number.
+
+    `sso_enforced_at`: since when passwords open no door of this organization, but for break-glass owners.
+    """
 
     __tablename__ = "organizations"
 
@@ -26,6 +29,7 @@ class Organization(Base):
     plan: Mapped[str]
     seats: Mapped[int | None]
     suspended_at: Mapped[datetime | None]
+    sso_enforced_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
 

@@ -3,8 +3,7 @@
 from functools import partial
 
 from llmops.base import ids
-from llmops.broker import connections, logins
-from llmops.broker.idp import departure
+from llmops.broker import connections, departure, logins
 from llmops.broker.logins import Redeemed
 from llmops.errors import Failure
 from llmops.organizations.organization import Organization

@@ -34,6 +34,11 @@ class Actor:
         return "".join(letters).upper() or self.email[:1].upper()
 
     @property
+    def is_owner(self) -> bool:
+        """Whether the person may do everything in the organization."""
+        return self.role == "owner"
+
+    @property
     def is_admin(self) -> bool:
         """Whether the person may see and change the organization's settings."""
         return self.role in ("owner", "admin")

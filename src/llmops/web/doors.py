@@ -5,6 +5,7 @@ Each capability ends its `pages.py` with a list of doors; `app.py` joins the lis
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from starlette.responses import Response
 
@@ -14,15 +15,21 @@ from llmops.web.request import Request
 Handler = Callable[[Request], Response]
 Edge = Callable[[Request, Failure], Response]
 """Turns a failure into an answer; runs in a writing transaction of its own, after the roll-back."""
+Guard = Callable[[Request], Response | None]
+"""Runs before the handler and the anti-forgery check: an answer in the handler's place, or None. May raise."""
+Only = Literal["", "admin", "owner"]
 
 FORM_BYTES = 64 * 1024
+UPLOAD_BYTES = 1024 * 1024 + FORM_BYTES
 
 
 @dataclass(frozen=True)
 class Door:
     """One method of one path. `csrf` asks for the anti-forgery token; `limit_bytes` bounds the body.
 
-    `asks`: waits for somebody else's server, so that only some of the threads may be in it at once.
+    `only`: the least role that may enter. `recent`: the person must have proven who they are in the last ten minutes
+    (SES-12); the page where the form stands, to come back to. `asks`: waits for somebody else's server, so that only
+    some of the threads may be in it at once. `uploads`: the form may carry files.
     """
 
     method: str
@@ -30,9 +37,13 @@ class Door:
     handler: Handler
     writes: bool = False
     signed_in: bool = False
+    only: Only = ""
+    recent: str = ""
     csrf: bool = False
     asks: bool = False
+    uploads: bool = False
     limit_bytes: int = FORM_BYTES
+    guard: Guard | None = None
     edge: Edge | None = None
 
 
@@ -41,12 +52,15 @@ def get(
     handler: Handler,
     *,
     signed_in: bool = False,
+    only: Only = "",
     writes: bool = False,
     asks: bool = False,
+    guard: Guard | None = None,
     edge: Edge | None = None,
 ) -> Door:
-    """A page. `writes` only for the two ways back from an identity provider, which a random state protects."""
-    return Door("GET", path, handler, writes=writes, signed_in=signed_in, asks=asks, edge=edge)
+    """A page. `writes` only for the ways back from an identity provider, which a random state protects."""
+    signed_in = signed_in or bool(only)
+    return Door("GET", path, handler, writes=writes, signed_in=signed_in, only=only, asks=asks, guard=guard, edge=edge)
 
 
 def post(
@@ -54,9 +68,17 @@ def post(
     handler: Handler,
     *,
     signed_in: bool = False,
+    only: Only = "",
+    recent: str = "",
     csrf: bool = True,
+    asks: bool = False,
+    uploads: bool = False,
     limit_bytes: int = FORM_BYTES,
+    guard: Guard | None = None,
     edge: Edge | None = None,
 ) -> Door:
     """A form. `csrf=False` only for what an identity provider posts here (WEB-01)."""
-    return Door("POST", path, handler, True, signed_in, csrf, limit_bytes=limit_bytes, edge=edge)
+    return Door(
+        "POST", path, handler, writes=True, signed_in=signed_in or bool(only), only=only, recent=recent, csrf=csrf,
+        asks=asks, uploads=uploads, limit_bytes=UPLOAD_BYTES if uploads else limit_bytes, guard=guard, edge=edge,
+    )  # fmt: skip

@@ -22,8 +22,10 @@ from llmops.db.engine import Database
 from llmops.db.tables import Db
 from llmops.errors import BodyUnreadable
 from llmops.settings import Settings
+from llmops.web import multipart
 from llmops.web.actor import Actor
 from llmops.web.keyring import Keyring
+from llmops.web.multipart import Multipart
 
 BROWSER_COOKIE = "__Host-llmops_browser"
 MOST_FIELDS = 64
@@ -57,6 +59,7 @@ class Request:
     peer: str
     id: str
     writes: bool = False
+    uploads: bool = False
     now: datetime = field(init=False)
     _stack: ExitStack = field(default_factory=ExitStack, repr=False)
     _cookies: list[tuple[str, str, int | None]] = field(default_factory=list, repr=False)
@@ -132,9 +135,19 @@ class Request:
     def form_pairs(self) -> list[tuple[str, str]]:
         """The fields of the form, in order. Raises: BodyUnreadable, for anything but a form in UTF-8."""
         kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if self.uploads and kind == "multipart/form-data":
+            return self._multipart.fields
         if kind != "application/x-www-form-urlencoded":
             raise BodyUnreadable(seen=kind, expected="application/x-www-form-urlencoded")
         return _parse(self.body.decode("latin-1"))
+
+    def upload(self, name: str) -> bytes | None:
+        """The content of one file of the form, None when none was chosen. Raises: BodyUnreadable."""
+        return self._multipart.files.get(name) if self.uploads else None
+
+    @cached_property
+    def _multipart(self) -> Multipart:
+        return multipart.read(self.headers.get("content-type", ""), self.body, most_fields=MOST_FIELDS)
 
     @cached_property
     def browser(self) -> str:

@@ -14,7 +14,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from llmops.errors import BodyTooLarge, Failure, HostUnknown, MethodNotAllowed, NotFound, Unexpected
+from llmops.errors import BodyTooLarge, Failure, HostUnknown, MethodNotAllowed, NotAllowed, NotFound, Unexpected
 from llmops.web.doors import FORM_BYTES, Door, Edge
 from llmops.web.failures import as_page
 from llmops.web.health import PATHS as HEALTH_PATHS
@@ -24,6 +24,7 @@ from llmops.web.security import check_csrf
 log = structlog.stdlib.get_logger("llmops.web")
 
 BODY_SECONDS = 30.0
+RECENT_SECONDS = 600
 
 
 class Entrance:
@@ -59,6 +60,7 @@ class Entrance:
             peer=http.client.host if http.client else "",
             id=secrets.token_hex(8),
             writes=bool(door and door.writes),
+            uploads=bool(door and door.uploads),
         )
         async with self.askers if door and door.asks else nullcontext():
             response = await to_thread.run_sync(self.answer, r, door, refused, limiter=self.threads)
@@ -102,8 +104,14 @@ class Entrance:
 def _through(door: Door, r: Request) -> Response:
     if door.signed_in and r.actor is None:  # first: a form of a session that is over leads to the sign-in page
         return see_other("/login" if r.path == "/" or r.method != "GET" else f"/login?next={r.path}")
+    if door.guard is not None and (answer := door.guard(r)) is not None:
+        return answer
     if door.csrf:
         check_csrf(r)
+    if door.only and not (r.member.is_owner if door.only == "owner" else r.member.is_admin):
+        raise NotAllowed(seen=r.member.role, expected=door.only)
+    if door.recent and (r.now - r.member.authenticated_at).total_seconds() > RECENT_SECONDS:
+        return see_other(f"/confirm?next={door.recent}")
     return door.handler(r)
 
 

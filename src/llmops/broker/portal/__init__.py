@@ -1,0 +1,1 @@
+"""The Admin Portal, for a customer's IT administrator."""
