@@ -12,7 +12,7 @@ LOCK   := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup setup-dev run serve check test test-postgresql bench docs lock clean
+.PHONY: help setup setup-dev run serve check test test-postgresql security audit bench docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,20 @@ test: setup-dev ## Run all tests on SQLite, then those that touch the database o
 test-postgresql: setup-dev ## Run the tests that touch the database on PostgreSQL
 	$(PYTEST) --postgresql -m database $(ARGS)
 
+security: setup-dev ## Print each security requirement with the tests that prove it; fail on a gap
+	$(PYTEST) -n 2 --dist loadfile -m requirement --requirements build/requirements.json $(ARGS)
+	$(BIN)/python tests/support/requirements.py build/requirements.json
+
+audit: build/audit/bin/pip-audit ## Write build/sbom.json from the lock, and ask for known advisories (needs the internet)
+	build/audit/bin/cyclonedx-py requirements --output-reproducible --of JSON -o build/sbom.json requirements/run.txt
+	@build/audit/bin/pip-audit --disable-pip --require-hashes --progress-spinner off -r requirements/run.txt \
+	  || echo "An advisory stands above, or the advisory data could not be reached: the lines above say which."
+
+build/audit/bin/pip-audit: requirements/audit.txt
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/pip --disable-pip-version-check --quiet install --require-hashes --requirement $<
+	@touch $@
+
 bench: setup-dev ## Measure the product on this machine
 	@$(BIN)/python -m bench $(ARGS)
 
@@ -93,6 +107,7 @@ lock: ## Choose the pinned packages again (needs uv; ARGS=--upgrade takes the ne
 	$(LOCK) pyproject.toml --extra build --extra demo --extra dev --output-file requirements/dev.txt
 	$(LOCK) requirements/idps-pysaml2.in --output-file requirements/idps-pysaml2.txt
 	$(LOCK) requirements/idps-canaille.in --output-file requirements/idps-canaille.txt
+	$(LOCK) requirements/audit.in --output-file requirements/audit.txt
 
 clean: ## Remove .venv and everything else that was made here, except your data in var/
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support.postgres import Postgres, postgres
+from support.requirements import Collector
 from world import World, opened
 
 from llmops.base import logs
@@ -17,11 +18,14 @@ from llmops.migrations import history
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--postgresql", action="store_true", help="run on PostgreSQL instead of SQLite")
+    parser.addoption("--requirements", metavar="FILE", help="note which security requirement each test proves")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Log as the server does; pytest shows the lines of a test that fails."""
     logs.configure(level="info", form="json")
+    if file := config.getoption("--requirements"):
+        config.pluginmanager.register(Collector(Path(file)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
