@@ -3,6 +3,7 @@
 PYTHON ?= python3
 UV     ?= uv
 ARGS   ?=
+SECONDS ?= 300
 
 BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -12,7 +13,7 @@ LOCK   := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup setup-dev run serve check test test-postgresql security audit bench docs lock clean
+.PHONY: help setup setup-dev run serve check test test-postgresql security fuzz audit bench docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +83,10 @@ test-postgresql: setup-dev ## Run the tests that touch the database on PostgreSQ
 security: setup-dev ## Print each security requirement with the tests that prove it; fail on a gap
 	$(PYTEST) -n 2 --dist loadfile -m requirement --requirements build/requirements.json $(ARGS)
 	$(BIN)/python tests/support/requirements.py build/requirements.json
+
+fuzz: setup-dev ## Search every way in for inputs that break it (SECONDS=300 each, finds are kept in build/fuzz)
+	@for name in $$($(BIN)/python -c 'import sys; sys.path.insert(0, "tests"); from fuzz.targets import TARGETS; print(*TARGETS)'); do \
+	  echo "$$name"; $(BIN)/python tests/fuzz/search.py $$name $(SECONDS) build/fuzz || exit 1; done
 
 audit: build/audit/bin/pip-audit ## Write build/sbom.json from the lock, and ask for known advisories (needs the internet)
 	build/audit/bin/cyclonedx-py requirements --output-reproducible --of JSON -o build/sbom.json requirements/run.txt

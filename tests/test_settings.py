@@ -44,6 +44,9 @@ def test_every_wrong_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         "OUTBOUND_PORTS": "443,https",
         "LOG_LEVEL": "loud",
         "THREADS": "0",
+        "DNS_SERVERS": "192.0.2.1,ns.example.com",
+        "METRICS_TOKEN": "guess",
+        "WORK": "sometimes",
         "SMTP__PORT": "smtp",
     }
     assert set(problems(monkeypatch, **wrong)) == {f"LLMOPS_{name}" for name in wrong}

@@ -81,7 +81,9 @@ class World:
                 **self.changes,
             }
         )
-        self.site = site_of(self.settings, self.database, clock=self.clock)
+        self.txt: dict[str, list[str]] = {}  # what the name servers of the world say
+        site = site_of(self.settings, self.database, clock=self.clock)
+        self.site = replace(site, resolve_txt=lambda name: self.txt.get(name, []))
         self._fetch = self.site.fetch
         self.app = application(self.site)
         self._visitors: list[Visitor] = []
@@ -182,40 +184,44 @@ class World:
         assert sent.status == 303, sent.text
         return sent.location or ""
 
-    def response(
+    def unsigned(
         self,
         connection: Connection,
         request_id: str,
         *,
         address: str = "ann@acme.test",
         names: tuple[str, str] = ("Ann", "Lee"),
-        style: str = "assertion",
-        assertion_id: str = "_a1",
         attributes: Sequence[tuple[str, Sequence[str]]] | None = None,
-        before: Sequence[build.Change] = (),
-        after: Sequence[build.Change] = (),
-        by: Signer | None = None,
+        assertion_id: str = "_a1",
         subject: str | None = None,
-    ) -> str:
-        """What the identity provider posts for a person, encoded; `before` and `after` as in `build.build`."""
+    ) -> etree._Element:
+        """The Response for a person before anybody signed it."""
         ours = connections.addresses(BASE_URL, connection.id)
         usual = [("email", [address]), ("firstName", [names[0]]), ("lastName", [names[1]])]
-        root = build.template(
+        return build.template(
             sp=ours.sp_entity_id,
             acs=ours.acs_url,
             subject=subject or address,
             attributes=usual if attributes is None else attributes,
+            request_id=request_id,
+            assertion_id=assertion_id,
             seconds=(self.clock.now - build.NOW).total_seconds(),
         )
-        naming = [
-            build.attribute("", "InResponseTo", request_id),
-            build.attribute(
-                "Assertion/Subject/SubjectConfirmation/SubjectConfirmationData", "InResponseTo", request_id
-            ),
-            build.attribute("Assertion", "ID", assertion_id),
-        ]
-        naming = naming[2:] if style == "unsolicited" else naming
-        return build.encode(build.build(style, base=root, before=[*naming, *before], after=after, by=by))
+
+    def response(
+        self,
+        connection: Connection,
+        request_id: str,
+        *,
+        style: str = "assertion",
+        before: Sequence[build.Change] = (),
+        after: Sequence[build.Change] = (),
+        by: Signer | None = None,
+        **said: Any,
+    ) -> str:
+        """What the identity provider posts, encoded: `before` and `after` as in `build.build`, `said` as `unsigned`."""
+        root = self.unsigned(connection, request_id, **said)
+        return build.encode(build.build(style, base=root, before=before, after=after, by=by))
 
     def post_response(self, visitor: Visitor, connection: Connection, encoded: str, **fields: str) -> Page:
         """The identity provider's page posts it to us, from another site."""
@@ -246,6 +252,10 @@ class World:
         """The path of the link in the last letter to an address."""
         url = link_in(self.letters(address)[-1], containing)
         return url.removeprefix(BASE_URL)
+
+    def open(self, visitor: Visitor, link: str) -> Page:
+        """Open a link from a letter; returns where it leads, once its token has left the address."""
+        return visitor.follow(visitor.get(link))
 
     def sql(self, statement: str, **values: object) -> None:
         """Change what no page or command changes yet."""

@@ -1,8 +1,9 @@
 """The whole site: every list of doors, how a failure behind it looks, the middleware, what runs by the clock."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 from anyio import CapacityLimiter
 from starlette.applications import Starlette
@@ -12,29 +13,40 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from llmops import settings as configuration
+from llmops.accounts import factor_pages, sessions, verification
 from llmops.accounts import pages as account_pages
-from llmops.accounts import sessions, verification
 from llmops.base import clock as clocks
 from llmops.base import logs
 from llmops.base.addresses import Policy
 from llmops.base.clock import Clock
+from llmops.base.dns import txt_lookup
 from llmops.base.fetch import Fetcher
-from llmops.broker import connections, logins
+from llmops.base.metrics import Metrics
+from llmops.billing import pages as billing_pages
+from llmops.broker import assertions, connections, contacts, logins, refresh
 from llmops.broker.connections import Kind
-from llmops.broker.idp import oidc, saml
-from llmops.dashboard import home
+from llmops.broker.idp import arrival, oidc, saml
+from llmops.broker.portal import conclusion, entrance, proofs, reminders, testing_pages
+from llmops.broker.portal import pages as portal_pages
+from llmops.broker.portal import sessions as portal_sessions
+from llmops.broker.portal.frame import in_portal
+from llmops.dashboard import audit, home, metrics, security, security_acts
 from llmops.db.engine import Database, connect
-from llmops.db.tables import Db
 from llmops.errors import ConnectionUnknown
 from llmops.jobs import queue
-from llmops.jobs.worker import Worker
+from llmops.jobs.schedule import Routine
+from llmops.jobs.worker import Handler, Worker
 from llmops.mail import letters
 from llmops.mail.smtp import Postman
-from llmops.organizations import members
+from llmops.migrations import history
+from llmops.organizations import domain_checks, invitation_pages, invitations, member_pages, members
 from llmops.organizations import pages as organization_pages
 from llmops.settings import Settings
+from llmops.signin import breakglass, confirm, invitation, rescue, reset, second_step, sign_up, sso
 from llmops.signin import pages as sign_in_pages
-from llmops.signin import reset, sign_up, sso
+from llmops.staff import console
+from llmops.staff import pages as staff_pages
+from llmops.staff import sessions as staff_sessions
 from llmops.web import health, limits
 from llmops.web.doors import Door, Edge
 from llmops.web.failures import as_page
@@ -54,16 +66,37 @@ def connection_label(r: Request, connection_id: str) -> str:
 
 
 SITE: Sequence[tuple[Edge, Sequence[Door]]] = (
-    (as_page, health.doors),
+    (as_page, health.doors(history.missing)),
+    (as_page, metrics.doors),
     (sign_in_pages.back_to_sign_in, sign_in_pages.doors),
+    (sign_in_pages.back_to_sign_in, second_step.doors),
+    (as_page, breakglass.doors),
+    (as_page, rescue.doors),
+    (as_page, confirm.doors),
     (as_page, reset.doors),
     (as_page, sign_up.doors),
+    (as_page, invitation.doors),
     (sign_in_pages.back_to_sign_in, sso.doors),
-    (sign_in_pages.back_to_sign_in, saml.doors),
-    (sign_in_pages.back_to_sign_in, oidc.doors),
+    (arrival.reporting(sign_in_pages.back_to_sign_in), saml.doors),
+    (arrival.reporting(sign_in_pages.back_to_sign_in), oidc.doors),
+    (arrival.reporting(as_page), arrival.doors),
     (as_page, home.doors),
     (as_page, organization_pages.doors),
+    (as_page, invitation_pages.doors),
+    (as_page, member_pages.doors),
+    (as_page, billing_pages.doors),
+    (as_page, audit.doors),
+    (as_page, security.doors),
+    (as_page, security_acts.doors),
     (as_page, account_pages.doors(connection_label)),
+    (as_page, factor_pages.doors(breakglass.require_unnamed)),
+    (console.failed, staff_pages.doors),
+    (in_portal, entrance.doors),
+    (in_portal, portal_pages.doors),
+    (in_portal, proofs.doors),
+    (in_portal, testing_pages.doors),
+    (in_portal, conclusion.doors),
+    (in_portal, portal_pages.step_doors),
 )
 """Every door, with the edge that shows what fails behind it. More particular paths come first."""
 
@@ -84,18 +117,52 @@ def site_of(settings: Settings, database: Database, *, clock: Clock = clocks.sys
         fetch=Fetcher(policy),
         clock=clock,
         identify=members.actor,
+        resolve_txt=txt_lookup(settings.dns_servers),
+        metrics=Metrics(),
     )
 
 
 def worker_of(site: Site) -> Worker:
-    """The worker that delivers letters and deletes what is over."""
+    """The worker that delivers letters, looks at other servers, and does what runs by the clock."""
+    handlers: Mapping[str, Handler] = {
+        letters.JOB: Postman(site.settings, site.metrics).deliver,
+        reset.JOB: partial(reset.write, site),
+        sign_up.JOB: partial(sign_up.write, site),
+        refresh.JOB: partial(refresh.run, site),
+        domain_checks.JOB: partial(domain_checks.check, site, contacts.told),
+    }
+    return Worker(site.database, site.sealer, site.clock, handlers, routines(site))
 
-    def sweep(db: Db, now: datetime) -> None:
-        for noun in (limits, verification, sessions, logins, queue):
-            noun.forget_old(db, now=now)
 
-    handlers = {letters.JOB: Postman(site.settings).deliver}
-    return Worker(site.database, site.sealer, site.clock, handlers, sweeps=[sweep])
+def routines(site: Site) -> Sequence[Routine]:
+    """Everything that runs by the clock, under the names that metrics and the doctor show."""
+
+    def sweep(now: datetime) -> None:
+        for noun in (limits, verification, sessions, staff_sessions, portal_sessions, logins, assertions, queue):
+            with site.database.writing() as db:
+                noun.forget_old(db, now=now)
+
+    def metadata(now: datetime) -> None:
+        with site.database.writing() as db:
+            refresh.queue_due(db, site.sealer, now=now, spread=timedelta(minutes=30))
+
+    def domain_proofs(now: datetime) -> None:
+        with site.database.writing() as db:
+            domain_checks.queue_due(db, site.sealer, now=now)
+
+    def invited(now: datetime) -> None:
+        with site.database.writing() as db:
+            invitations.remind_due(db, site.sealer, site.settings, now=now)
+
+    hour, jitter = timedelta(hours=1), timedelta(minutes=5)
+    return (
+        Routine("sweep", timedelta(minutes=10), sweep),
+        Routine("metadata", hour, metadata, jitter),
+        Routine("domains", hour, domain_proofs, jitter),
+        Routine("expiries", hour, partial(reminders.of_expiries, site), jitter),
+        Routine("invitations", hour, invited, jitter),
+        Routine("portal links", hour, partial(reminders.of_links, site), jitter),
+    )
 
 
 def application(site: Site, *, worker: Worker | None = None) -> Starlette:
@@ -133,7 +200,7 @@ def create() -> Starlette:
     settings = configuration.load()
     logs.configure(level=settings.log_level, form=settings.log_format)
     site = site_of(settings, connect(settings.database, pool_size=settings.threads))
-    return application(site, worker=worker_of(site))
+    return application(site, worker=worker_of(site) if settings.work else None)
 
 
 class _Static(StaticFiles):

@@ -39,6 +39,7 @@ class Failure(Exception):
     def __init__(self, **facts: object) -> None:
         super().__init__(self.code)
         self.ref: str | None = None  # under which the attempt was recorded, if it was
+        self.report: str | None = None  # the page that tells about it, when that is not the usual one
         self.facts: dict[str, str] = {name: str(value)[:500] for name, value in facts.items()}
 
     def __str__(self) -> str:
@@ -308,7 +309,10 @@ class SamlKeyUnknown(SignInFailure):
 
     code = "saml_key_unknown"
     message = "Your identity provider signed with a certificate that we do not know"
-    advice = "Your IT administrator must upload the current metadata or certificate in the Admin Portal."
+    advice = (
+        "Try again in a minute, when we have looked for the new one. If it happens again,"
+        " your IT administrator must upload the current metadata or certificate in the Admin Portal."
+    )
     repair = Repair.IT
 
 
@@ -868,6 +872,62 @@ class RoleUnknown(Failure):
     repair = Repair.OPERATOR
 
 
+class StaffUnknown(Failure):
+    """No colleague has this address."""
+
+    code = "staff_unknown"
+    status = 404
+    message = "There is no such colleague"
+    advice = "llmops staff list shows them all."
+    repair = Repair.OPERATOR
+
+
+class SignInUnknown(Failure):
+    """No attempt to sign in has this reference or id, or it is older than thirty days."""
+
+    code = "sign_in_unknown"
+    status = 404
+    message = "No sign-in has that reference"
+    advice = "Check it for typing mistakes. Attempts are kept for 30 days."
+
+
+class NoteEmpty(Failure):
+    """A note without a word in it."""
+
+    code = "note_empty"
+    status = 422
+    message = "Write something first"
+    advice = "A note has 1 to 4,000 characters."
+
+
+class NumberInvalid(Failure):
+    """Not a whole number within the limits of the field."""
+
+    code = "number_invalid"
+    status = 422
+    message = "Give a whole number"
+    advice = "From 1 to 1,000,000, without separators. Leave it empty for what the plan has."
+
+
+class SecondPersonNeeded(Failure):
+    """Whoever asked for something that takes two people also wanted to confirm it (ADM-07)."""
+
+    code = "second_person_needed"
+    status = 403
+    message = "This takes two people"
+    advice = "Ask a colleague to confirm what you asked for."
+    repair = Repair.SUPPORT
+
+
+class ConfirmationSpent(Failure):
+    """What should be confirmed was confirmed, withdrawn or asked for too long ago."""
+
+    code = "confirmation_spent"
+    status = 409
+    message = "There is nothing left to confirm"
+    advice = "Load the page again. If it is still wanted, ask for it once more."
+
+
 class ConnectionIncomplete(Failure):
     """The connection lacks what it needs to be activated."""
 
@@ -916,6 +976,55 @@ class EnforcementNotReady(Failure):
     repair = Repair.OWNER
 
 
+class NotConfirmed(Failure):
+    """A wrong password or a wrong code where somebody who is signed in has to prove once more who they are."""
+
+    code = "not_confirmed"
+    status = 401
+    message = "That does not confirm that it is you"
+    advice = "Check your password, and the code if you are asked for one."
+
+
+class RescueNeedsOwner(Failure):
+    """A rescue link is for an active owner of the organization only."""
+
+    code = "rescue_needs_owner"
+    status = 409
+    message = "That person is not an active owner of the organization"
+    advice = "Name an active owner; llmops org list shows the organizations."
+    repair = Repair.OPERATOR
+
+
+class BreakGlassRefused(Failure):
+    """Unknown address, wrong password, wrong code, nobody named for emergencies: always the same sentence."""
+
+    code = "break_glass_refused"
+    status = 401
+    message = "That does not let you in"
+    advice = "Check all three. Only owners who were named for emergencies can sign in here."
+    repair = Repair.OWNER
+
+
+class BreakGlassNotReady(Failure):
+    """Who is named as an emergency owner must be an active owner with a password and a second factor; see `missing`."""
+
+    code = "break_glass_not_ready"
+    status = 409
+    message = "That person cannot be an emergency owner yet"
+    advice = "An emergency owner is an owner who has set a password and two-step sign-in, both under Settings, Profile."
+    repair = Repair.OWNER
+
+
+class BreakGlassNeeded(Failure):
+    """The last emergency owner of an organization with compulsory single sign-on, or the second factor of one."""
+
+    code = "break_glass_needed"
+    status = 409
+    message = "An emergency owner is needed as long as that stays so"
+    advice = "Name another emergency owner under Settings, Security first, or take the naming away."
+    repair = Repair.OWNER
+
+
 class PortalLinkSpent(Failure):
     """An Admin Portal link that is unknown, revoked, replaced or too old."""
 
@@ -927,12 +1036,22 @@ class PortalLinkSpent(Failure):
 
 
 class PortalClosed(Failure):
-    """No portal session in this browser, or its time is over, or its link does not cover the page."""
+    """No portal session in this browser, or its time is over."""
 
     code = "portal_closed"
     status = 403
     message = "The Admin Portal is closed in this browser"
     advice = "Open the link from your mail again. What you entered so far is kept."
+
+
+class PortalNotCovered(Failure):
+    """The link that opened the portal is for something else than this page (ADM-02)."""
+
+    code = "portal_not_covered"
+    status = 403
+    message = "Your link is not for this"
+    advice = "Go back to the overview, or ask whoever sent the link for one that covers it."
+    repair = Repair.SUPPORT
 
 
 class ReasonMissing(Failure):
@@ -942,6 +1061,16 @@ class ReasonMissing(Failure):
     status = 422
     message = "Say why"
     advice = "The reason stands in the customer's audit log."
+
+
+class SalesRequestMoved(Failure):
+    """The sales request is ended, or a colleague moved it on since the page was loaded."""
+
+    code = "sales_request_moved"
+    status = 409
+    message = "That request was moved on meanwhile"
+    advice = "Load the page again. A request that is ended stays so; the customer can ask again."
+    repair = Repair.SALES
 
 
 class AuditChainBroken(Failure):

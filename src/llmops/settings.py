@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from llmops.base import dns
 from llmops.base.sealing import Sealer
 from llmops.errors import SettingInvalid
 
 _SECRETS_DIR = "/run/secrets"
 _SHORTEST_SECRET = 32
+_SHORTEST_TOKEN = 16
 _USUAL_PORTS = {"http": 80, "https": 443}
 
 Listed = Annotated[tuple[str, ...], NoDecode]
@@ -89,12 +91,22 @@ class Settings(BaseSettings):
     outbound_ports: Annotated[tuple[int, ...], NoDecode] = Field(
         (443,), description="Ports that identity providers may be on"
     )
+    dns_servers: Listed = Field(
+        (), description="Name servers for domain proofs, as address or address:port. Empty: the machine's own"
+    )
+
+    work: bool = Field(True, description="Do the jobs in the server too; false: leave them to `llmops work`")
+    metrics_token: SecretStr = Field(
+        SecretStr(""), description="What /metrics wants as bearer token, 16 characters or more. Empty: it is closed"
+    )
 
     threads: int = Field(16, gt=0, description="Requests worked on at once by one process")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
     log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or text to read")
 
-    @field_validator("trusted_proxies", "personal_domains", "outbound_ports", "secret_key", mode="before")
+    @field_validator(
+        "trusted_proxies", "personal_domains", "outbound_ports", "dns_servers", "secret_key", mode="before"
+    )
     @classmethod
     def _parted_by_commas(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -111,6 +123,20 @@ class Settings(BaseSettings):
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
             ip_network(network)
+        return value
+
+    @field_validator("dns_servers")
+    @classmethod
+    def _name_servers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for server in value:
+            dns.server_of(server)
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _no_guess(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < _SHORTEST_TOKEN:
+            raise ValueError(f"give {_SHORTEST_TOKEN} random characters or more")
         return value
 
     @field_validator("secret_key")

@@ -125,3 +125,30 @@ def test_who_has_no_password_sees_no_form_for_one(world: World) -> None:
     assert not [form for form in page.forms if form.action.endswith("/password")]
     fields = page.form("/logout").fields
     assert ann.post("/settings/profile/password", {**fields, "present": "", "new": NEW}).status == 401
+
+
+@pytest.mark.requirement("SES-12", "SES-11", "PWD-17")
+def test_a_first_password_wants_a_fresh_proof_ends_other_sessions_and_is_told(world: World) -> None:
+    connection = world.saml(world.organization())
+    visitor, elsewhere = world.visitor(), world.visitor()
+    for one in (visitor, elsewhere):
+        world.saml_sign_in(one, connection, "ann@acme.test")
+    page = visitor.get("/settings/profile")
+    stale = visitor.submit(page, "/settings/profile/password/first", new=NEW)
+    assert (stale.location or "").endswith("/confirm?next=/settings/profile")
+    assert world.counts()["passwords"] == 0
+    world.sql("UPDATE sessions SET authenticated_at = :now", now=world.clock.now)
+    short = visitor.submit(page, "/settings/profile/password/first", new="short")
+    assert "Use at least 15 characters" in short.text
+    visitor.submit(page, "/settings/profile/password/first", new=NEW)
+    assert elsewhere.get("/").status == 303
+    assert "password was changed" in world.letters("ann@acme.test")[-1]["Subject"]
+    assert "Dashboard" in world.sign_in(world.visitor(), "ann@acme.test", NEW).text
+
+
+@pytest.mark.requirement("PWD-09")
+def test_a_first_password_takes_no_other_ones_place(world: World, pat: Visitor) -> None:
+    page = pat.get("/settings/profile")
+    token = page.form("/settings/profile/password").fields["csrf_token"]
+    pat.post("/settings/profile/password/first", {"csrf_token": str(token), "new": NEW}, start=page)
+    assert "Dashboard" in world.sign_in(world.visitor(), "pat@acme.test", PASSWORD).text

@@ -46,8 +46,8 @@ def empty(product: Installation, postgresql: Postgres | None, tmp_path: Path) ->
 def problems(installation: Installation, *, expected_status: int) -> dict[str, str | None]:
     """What the doctor says of each check; None is good."""
     told = installation.llmops("doctor", "--json", expected_status=expected_status).told
-    assert all(check.keys() == {"check", "ok", "problem"} for check in told)
-    assert all(check["ok"] is (check["problem"] is None) for check in told)
+    assert all(check.keys() == {"check", "ok", "problem", "advice", "detail"} for check in told)
+    assert all(check["ok"] is (check["problem"] is None) is (check["advice"] is None) for check in told)
     return {check["check"]: check["problem"] for check in told}
 
 
@@ -183,13 +183,13 @@ def test_an_empty_database_is_migrated_once(empty: Installation) -> None:
     assert told["database"] == ("sqlite" if empty.database_url.startswith("sqlite") else "postgresql")
     assert told["revision"]
     assert empty.told("migrate") == told
-    assert set(problems(empty, expected_status=0)) == {"settings", "database", "schema and keys", "mail", "disk"}
+    assert problems(empty, expected_status=0).keys() >= {"settings", "database", "schema and keys", "mail", "disk"}
 
 
 def test_doctor_finds_a_database_that_was_not_migrated(empty: Installation) -> None:
     found = problems(empty, expected_status=1)
     assert [name for name, problem in found.items() if problem] == ["schema and keys"]
-    assert "SchemaOutdated" in (found["schema and keys"] or "")
+    assert "schema_outdated" in (found["schema and keys"] or "")
 
 
 def test_postgresql_is_not_migrated_unasked(empty: Installation, postgresql: Postgres | None) -> None:
@@ -246,6 +246,7 @@ def test_a_failed_attempt_is_listed_and_shown_by_its_reference(product: Installa
     shown = product.told("logins", "show", refs[1])
     assert listed[0].items() <= shown.items()
     assert shown["code"].startswith("saml_")
+    assert shown.keys() >= {"checks", "facts", "received"}
 
 
 def test_an_old_secret_can_be_taken_away_after_a_rotation(product: Installation, empty: Installation) -> None:

@@ -6,12 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from support.installation import Installation, installed
 from support.page import Page
 from support.ports import free_port
 from support.postgres import Postgres
-from support.server import running
+from support.server import PRODUCT, running
 from support.visitor import Visitor
+
+from llmops.db.engine import connect
 
 pytestmark = pytest.mark.database
 PASSWORD = "correct horse battery staple"
@@ -40,7 +43,7 @@ def test_a_database_that_is_not_there_is_named(product: Installation, command: t
 @pytest.mark.parametrize("url", NOWHERE)
 def test_doctor_finds_a_database_that_is_not_there(product: Installation, url: str) -> None:
     ran = replace(product, database_url=url).llmops("doctor", "--json", expected_status=1)
-    assert [check["check"] for check in ran.told if not check["ok"]] == ["database", "schema and keys"]
+    assert [check["check"] for check in ran.told if not check["ok"]] == ["database"]
     assert "the-password" not in ran.out
 
 
@@ -90,3 +93,36 @@ def sign_in(visitor: Visitor, product: Installation, *, at: str) -> Page:
     answer = visitor.post(at + "/login", fields, Host=product.url.removeprefix("http://"), Origin=product.url)
     assert answer.status == 303, answer.text
     return opened(visitor, product, at=at)
+
+
+@pytest.mark.parametrize("options", [(), ("--no-work",), ("--workers", "2")])
+def test_told_to_end_the_server_ends_with_status_0(
+    postgresql: Postgres | None, template: str | Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    with installed(tmp_path, postgresql, template) as installation:
+        log_file, command = tmp_path / "end.log", (*PRODUCT, *options)
+        with running(installation.environment, log_file=log_file, port=installation.port, command=command) as server:
+            assert server.stop() == 0, server.log
+        assert "Traceback" not in server.log
+
+
+def test_the_jobs_are_done_in_the_server_unless_it_is_told_otherwise(
+    postgresql: Postgres | None, template: str | Path, tmp_path: Path
+) -> None:
+    with installed(tmp_path, postgresql, template) as installation:
+        for options, ran in ((("--no-work",), 0), ((), 1)):
+            environment, command = installation.environment, (*PRODUCT, *options)
+            with running(environment, log_file=tmp_path / "log", port=installation.port, command=command):
+                ends = time.monotonic() + (1.5 if options else 15)
+                while tasks_done(installation) == 0 and time.monotonic() < ends:
+                    time.sleep(0.1)
+            assert min(tasks_done(installation), 1) == ran
+
+
+def tasks_done(installation: Installation) -> int:
+    """How many tasks by the clock have succeeded."""
+    database = connect(installation.database_url, pool_size=1)
+    with database.reading() as db:
+        found = db.execute(text("SELECT count(*) FROM scheduled_tasks WHERE succeeded_at IS NOT NULL")).scalar_one()
+    database.close()
+    return int(found)

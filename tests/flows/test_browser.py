@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from saml.keys import signer
-from support.browser import chromium_missing, chromium_running, page_of, screenshot
+from support.browser import chromium_missing, page_of, screenshot
 from support.idps import nanoidp
 from support.installation import Installation, installed
 from support.mailbox import Mailbox, link_in, mailbox
@@ -72,12 +72,6 @@ def stage(
             product.told("connection", "configure", oidc["id"], *options, "--client-secret-file", secret, "--activate")
             with product.serving():
                 yield Stage(product, box)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium_running() as running:
-        yield running
 
 
 @pytest.fixture

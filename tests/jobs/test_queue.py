@@ -106,6 +106,27 @@ def test_what_is_done_is_forgotten_after_two_weeks(world: World, days: float, le
     assert world.counts()["jobs"] == left
 
 
+def test_a_job_may_wait_before_it_is_due(world: World) -> None:
+    with world.database.writing() as db:
+        wait = timedelta(minutes=5)
+        queue.put(db, world.site.sealer, kind="test", payload="work", now=world.clock.now, wait=wait)
+    assert lease(world) is None
+    world.clock.advance(minutes=5)
+    assert lease(world)
+
+
+def test_the_depth_tells_what_waits_since_when_and_what_was_given_up(world: World) -> None:
+    began = world.clock.now
+    put(world)
+    world.clock.advance(seconds=1)
+    for column in ("", "dead_at", "done_at"):
+        job_id = put(world)
+        if column:
+            world.sql(f"UPDATE jobs SET {column} = created_at WHERE id = :id", id=job_id)
+    with world.database.reading() as db:
+        assert queue.depth(db) == queue.Depth(waiting=2, dead=1, due_since=began)
+
+
 @pytest.mark.requirement("SEC-01", "SEC-04")
 def test_what_a_job_is_about_is_sealed_for_that_job(world: World) -> None:
     put(world, "a link with a token")

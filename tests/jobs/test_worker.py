@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 from world import World
 
-from llmops.db.tables import Db
 from llmops.jobs import queue
+from llmops.jobs.schedule import Routine
 from llmops.jobs.worker import Handler, Worker
 
 WAIT_SECONDS = 10
@@ -97,21 +97,39 @@ def test_a_job_sealed_with_a_lost_key_is_kept(world: World) -> None:
     assert "secret_key_mismatch" in world.value("SELECT last_error FROM jobs")
 
 
-def test_it_runs_in_its_thread_sweeps_and_stops(world: World) -> None:
-    did, swept = threading.Event(), threading.Event()
-
-    def sweep(db: Db, now: datetime) -> None:
-        swept.set()
-
+def test_it_runs_in_its_thread_keeps_to_the_clock_and_stops(world: World) -> None:
+    did, ran = threading.Event(), threading.Event()
     put(world, "work")
-    one = worker(world, lambda payload: did.set(), sweeps=[sweep])
+    routine = Routine("test", timedelta(hours=1), lambda now: ran.set())
+    one = worker(world, lambda payload: did.set(), routines=[routine])
     one.start()
     try:
         assert did.wait(WAIT_SECONDS)
-        assert swept.wait(WAIT_SECONDS)
+        assert ran.wait(WAIT_SECONDS)
     finally:
         one.stop()
     assert not [thread for thread in threading.enumerate() if thread.name == "llmops-worker"]
+
+
+def test_a_worker_that_is_told_to_stop_finishes_one_job_and_leaves_the_rest(world: World) -> None:
+    put(world, "a", "b", "c")
+    begun, go_on, done = threading.Event(), threading.Event(), []
+
+    def slow(payload: str) -> None:
+        begun.set()
+        assert go_on.wait(WAIT_SECONDS)
+        done.append(payload)
+
+    one = worker(world, slow)
+    one.start()
+    assert begun.wait(WAIT_SECONDS)
+    stopping = threading.Thread(target=one.stop)
+    stopping.start()
+    go_on.set()
+    stopping.join(WAIT_SECONDS)
+    assert not stopping.is_alive()
+    assert len(done) == 1
+    assert world.value("SELECT count(*) FROM jobs WHERE done_at IS NULL AND leased_until IS NULL") == 2
 
 
 def test_a_database_that_is_away_for_a_while_does_not_end_it(world: World) -> None:

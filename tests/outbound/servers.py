@@ -44,13 +44,16 @@ class Server:
     requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
     connections: int = 0
     names: list[str | None] = field(default_factory=list)
+    document: bytes = b""
 
     def url(self, path: str, *, host: str = "127.0.0.1", scheme: str = "http") -> str:
         return f"{scheme}://{host}:{self.port}{path}"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers by path; the query says how: `/redirect?to=…`, `/size?bytes=…`, `/type?is=…`, `/status?is=…`."""
+    """Answers by path; the query says how: `/redirect?to=…`, `/size?bytes=…`, `/type?is=…`, `/status?is=…`.
+
+    `/document?is=…` is what the test has put on the server."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -114,6 +117,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def unpackable(self) -> None:
         self.reply(b"not gzip", Content_Encoding="gzip")
+
+    def document(self, **query: str) -> None:
+        self.reply(self.server.seen.document, Content_Type=query.get("is", "application/samlmetadata+xml"))
 
     def type(self, **query: str) -> None:
         self.reply(b"<html>", Content_Type=query.get("is", ""))

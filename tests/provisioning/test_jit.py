@@ -71,7 +71,7 @@ def test_an_owner_or_admin_proves_the_account_by_mail(world: World, role: Role) 
     assert error_of(stopped) == "link_proof_needed"
     assert world.counts()["identities"] == 0
     assert visitor.get("/").location.endswith("/login")
-    page = visitor.get(world.link("ann@acme.test", "/login/link"))
+    page = world.open(visitor, world.link("ann@acme.test", "/login/link"))
     assert "Connect your company sign-in" in page.text
     assert world.counts()["identities"] == 0
     landed = visitor.follow(visitor.submit(page, "/login/link"))
@@ -86,11 +86,11 @@ def test_the_proof_works_in_its_browser_only_and_once(world: World) -> None:
     connection, visitor, other = world.saml(acme), world.visitor(), world.visitor()
     world.saml_sign_in(visitor, connection)
     link = world.link("ann@acme.test", "/login/link")
-    elsewhere = other.submit(other.get(link), "/login/link")
+    elsewhere = other.submit(world.open(other, link), "/login/link")
     assert error_of(elsewhere) == "code_already_used"
-    page = visitor.get(link)
+    page = world.open(visitor, link)
     visitor.submit(page, "/login/link")
-    assert visitor.get(link).status == 410
+    assert world.open(visitor, link).status == 410
     assert world.counts()["identities"] == 1
 
 
@@ -243,7 +243,7 @@ def test_a_confirmation_is_void_once_the_connection_is_off(world: World) -> None
     world.person("ann@acme.test", acme, role=Role.OWNER)
     connection, visitor = world.saml(acme), world.visitor()
     world.saml_sign_in(visitor, connection)
-    page = visitor.get(world.link("ann@acme.test", "/login/link"))
+    page = world.open(visitor, world.link("ann@acme.test", "/login/link"))
     world.sql("UPDATE connections SET state = 'off'")
     assert error_of(visitor.submit(page, "/login/link")) == "connection_inactive"
     assert world.counts()["identities"] == 0

@@ -38,7 +38,7 @@ def test_a_confirmation_is_void_for_whom_a_sign_in_would_refuse(world: World, me
     world.person("ann@acme.test", acme, role=Role.OWNER)
     connection, visitor = world.saml(acme), world.visitor()
     world.saml_sign_in(visitor, connection)
-    page = visitor.get(world.link("ann@acme.test", "/login/link"))
+    page = world.open(visitor, world.link("ann@acme.test", "/login/link"))
     world.sql(meanwhile)
     assert error_of(visitor.submit(page, "/login/link")) == code
     assert world.counts()["identities"] == world.counts()["sessions"] == 0
@@ -94,7 +94,7 @@ def test_links_do_not_pass_to_another_identity_provider(world: World) -> None:
     world.person("ann@acme.test", acme, role=Role.OWNER)
     connection, visitor = world.saml(acme), world.visitor()
     world.saml_sign_in(visitor, connection)
-    visitor.submit(visitor.get(world.link("ann@acme.test", "/login/link")), "/login/link")
+    visitor.submit(world.open(visitor, world.link("ann@acme.test", "/login/link")), "/login/link")
     world.sql("UPDATE connections SET idp_entity_id = 'https://new.example.test'")
 
     def issue(root: etree._Element) -> None:

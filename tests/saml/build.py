@@ -6,9 +6,11 @@ else in order. A change given as `after` is what an attacker does to a message t
 
 import base64
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from lxml import etree
 from saml.keys import Signer, signer
 from saml.sign import encrypt, sign
@@ -67,6 +69,8 @@ def template(
     root: str = _NS,
     sp: str = SP,
     acs: str = ACS,
+    request_id: str = REQUEST,
+    assertion_id: str = "_a1",
     seconds: float = 0,
 ) -> etree._Element:
     """An unsigned Response, valid from a second before NOW plus `seconds` for five minutes."""
@@ -80,14 +84,14 @@ def template(
     statement = f"<saml:AttributeStatement>{stated}</saml:AttributeStatement>" if attributes else ""
     return etree.fromstring(
         f'<samlp:Response {root} ID="_r1" Version="2.0" IssueInstant="{at}" Destination="{acs}" '
-        f'InResponseTo="{REQUEST}">'
+        f'InResponseTo="{request_id}">'
         f"<saml:Issuer>{idp}</saml:Issuer>"
         '<samlp:Status><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></samlp:Status>'
-        f'<saml:Assertion ID="_a1" Version="2.0" IssueInstant="{at}">'
+        f'<saml:Assertion ID="{assertion_id}" Version="2.0" IssueInstant="{at}">'
         f"<saml:Issuer>{idp}</saml:Issuer>"
         f'<saml:Subject><saml:NameID Format="{name_id_format}">{subject}</saml:NameID>'
         '<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer">'
-        f'<saml:SubjectConfirmationData InResponseTo="{REQUEST}" NotOnOrAfter="{end}" Recipient="{acs}"/>'
+        f'<saml:SubjectConfirmationData InResponseTo="{request_id}" NotOnOrAfter="{end}" Recipient="{acs}"/>'
         "</saml:SubjectConfirmation></saml:Subject>"
         f'<saml:Conditions NotBefore="{at}" NotOnOrAfter="{end}">'
         f"<saml:AudienceRestriction><saml:Audience>{sp}</saml:Audience></saml:AudienceRestriction></saml:Conditions>"
@@ -162,6 +166,53 @@ def keycloak(**changes: Any) -> etree._Element:
     return root
 
 
+def shibboleth(**changes: Any) -> etree._Element:
+    """Shibboleth: attributes named by OID, a pairwise NameID with qualifiers, the person's address."""
+    attributes = [
+        ("urn:oid:0.9.2342.19200300.100.1.3", [SUBJECT]),
+        ("urn:oid:2.5.4.42", ["Ann"]),
+        ("urn:oid:2.5.4.4", ["Lee"]),
+        ("urn:oid:1.3.6.1.4.1.5923.1.1.1.9", ["member@acme.test", "staff@acme.test"]),
+    ]
+    usual = {
+        "idp": "https://idp.acme.test/idp/shibboleth",
+        "attributes": attributes,
+        "name_id_format": names.PERSISTENT,
+        "value": f' {_XS} xsi:type="xs:string"',
+        "subject": "YTM5NmE2ZDUxNzM0NGFmZTg4",
+    }
+    root = template(**{**usual, **changes})
+    attribute("Assertion/Subject/NameID", "NameQualifier", usual["idp"])(root)
+    attribute("Assertion/Subject/NameID", "SPNameQualifier", changes.get("sp", SP))(root)
+    attribute("Assertion/Subject/SubjectConfirmation/SubjectConfirmationData", "Address", "198.51.100.7")(root)
+    adding("Assertion/AuthnStatement", '<saml:SubjectLocality Address="198.51.100.7"/>', index=0)(root)
+    for one in root.iter(saml("Attribute")):
+        one.set("NameFormat", "urn:oasis:names:tc:SAML:2.0:attrname-format:uri")
+    return root
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a vendor writes: its unsigned Response, the styles in which it signs and encrypts, and with what methods."""
+
+    base: Callable[..., etree._Element]
+    styles: Sequence[str]
+    signing: dict[str, Any] = field(default_factory=dict)
+    encrypting: dict[str, Any] = field(default_factory=dict)
+
+
+SHAPES = {
+    "okta": Shape(okta, ("both", "encrypted-both"), {"prefix_list": "xs"}),
+    "entra": Shape(entra, ("assertion", "both", "response", "encrypted")),
+    "google": Shape(google, ("assertion", "response")),
+    "adfs": Shape(adfs, ("assertion", "both", "encrypted"), {}, {"method": names.AES256_GCM}),
+    "keycloak": Shape(keycloak, ("response", "both", "encrypted-response")),
+    "shibboleth": Shape(
+        shibboleth, ("response", "encrypted-response"), {"prefix_list": "xs"}, {"method": names.AES128_GCM}
+    ),
+}
+
+
 def unsolicited(root: etree._Element) -> None:
     """What the identity provider sends when it starts: no InResponseTo anywhere."""
     for element in root.iter():
@@ -175,10 +226,14 @@ def build(
     before: Sequence[Change] = (),
     after: Sequence[Change] = (),
     by: Signer | None = None,
+    to: RSAPublicKey | None = None,
     signing: dict[str, Any] | None = None,
     encrypting: dict[str, Any] | None = None,
 ) -> etree._Element:
-    """A Response in one of STYLES. `signing` and `encrypting` are arguments for `sign` and `encrypt`."""
+    """A Response in one of STYLES, encrypted for the holder of the key `to`, which usually is ours.
+
+    `signing` and `encrypting` are arguments for `sign` and `encrypt`.
+    """
     root = template() if base is None else base
     by = by or signer()
     if style == "unsolicited":
@@ -189,7 +244,7 @@ def build(
     if style in ("assertion", "both", "encrypted", "encrypted-both", "unsolicited") and assertion is not None:
         sign(assertion, by, **(signing or {}))
     if style.startswith("encrypted") and assertion is not None:
-        encrypt(assertion, signer("sp"), **(encrypting or {}))
+        encrypt(assertion, to or signer("sp").public, **(encrypting or {}))
     if style in ("response", "both", "encrypted-both", "encrypted-response"):
         sign(root, by, **(signing or {}))
     for change in after:
@@ -231,6 +286,19 @@ def text(path: str, value: str) -> Change:
 
     def change(root: etree._Element) -> None:
         at(path, root).text = value
+
+    return change
+
+
+def altered(path: str, name: str | None, alter: Callable[[str], str]) -> Change:
+    """Make another value of what an attribute holds, or of an element's text where `name` is None."""
+
+    def change(root: etree._Element) -> None:
+        element = at(path, root)
+        if name is None:
+            element.text = alter(element.text or "")
+        else:
+            element.set(name, alter(element.get(name, "")))
 
     return change
 

@@ -28,15 +28,26 @@ class Signer:
         return certificate.from_der(self.der)
 
     @property
+    def public(self) -> rsa.RSAPublicKey:
+        """The key for whoever encrypts to this signer."""
+        public = self.key.public_key()
+        assert isinstance(public, rsa.RSAPublicKey)
+        return public
+
+    @property
     def pem(self) -> bytes:
         return self.key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
 
 
-@cache
 def signer(name: str = "idp", *, kind: str = "rsa2048", not_after: datetime = NOT_AFTER) -> Signer:
     """The signer of this name; `kind` is rsa and its bits, or a curve."""
+    return _signer(name, kind, not_after)
+
+
+@cache
+def _signer(name: str, kind: str, not_after: datetime) -> Signer:
     key = _key(name, kind)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"throw-away {name}")])
     built = (

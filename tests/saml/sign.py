@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from lxml import etree
 from saml.keys import Signer
+from saml.keys import signer as signer_named
 
 from llmops.broker.saml import names
 from llmops.broker.saml.names import ds, saml, xenc
@@ -41,13 +42,13 @@ def sign(
     canonicalization: str = names.EXC_C14N,
     prefix_list: str | None = None,
     uri: str | None = None,
-    key_info: bool | Signer = True,
+    key_info: bool | str = True,
     before_signing: Callable[[etree._Element], None] | None = None,
 ) -> etree._Element:
     """Put an enveloped signature after `element`'s Issuer and return it.
 
-    `before_signing` may change SignedInfo before its signature is computed: the signature then is right, over a
-    SignedInfo that is wrong.
+    `key_info` shows the signer's certificate, none, or that of the signer of this name. `before_signing` may change
+    SignedInfo before its signature is computed: the signature then is right, over a SignedInfo that is wrong.
     """
     prefixes = prefix_list.split() if prefix_list else None
     covered = etree.tostring(element, method="c14n", exclusive=True, inclusive_ns_prefixes=prefixes)
@@ -65,8 +66,8 @@ def sign(
     digested = hashlib.new(_DIGESTS[digest], covered).digest()
     etree.SubElement(reference, ds("DigestValue")).text = base64.b64encode(digested).decode()
     value = etree.SubElement(signature, ds("SignatureValue"))
-    shown = signer if key_info is True else key_info
-    if isinstance(shown, Signer):
+    if key_info:
+        shown = signer if key_info is True else signer_named(key_info)
         data = etree.SubElement(etree.SubElement(signature, ds("KeyInfo")), ds("X509Data"))
         etree.SubElement(data, ds("X509Certificate")).text = base64.b64encode(shown.der).decode()
     issuer = element.find(saml("Issuer"))
@@ -97,21 +98,21 @@ def _signature(signer: Signer, method: str, octets: bytes) -> bytes:
 
 def encrypt(
     assertion: etree._Element,
-    recipient: Signer,
+    recipient: rsa.RSAPublicKey,
     *,
     method: str = names.AES256_GCM,
     transport: str = names.RSA_OAEP_MGF1P,
     digest: str | None = None,
     mask: str | None = None,
     place: str = "inside",
-    plain: bytes | None = None,
+    plain: Callable[[bytes], bytes] = lambda octets: octets,
 ) -> etree._Element:
     """Put an EncryptedAssertion in the Assertion's place and return it.
 
-    `place` is where the EncryptedKey stands: inside (the data's KeyInfo) or beside (the data). `plain` replaces the
-    octets to encrypt.
+    `place` is where the EncryptedKey stands: inside (the data's KeyInfo) or beside (the data). `plain` makes of the
+    Assertion's octets those that are encrypted.
     """
-    octets = etree.tostring(assertion, with_tail=False) if plain is None else plain
+    octets = plain(etree.tostring(assertion, with_tail=False))
     size = {"128": 16, "192": 24, "256": 32}.get("".join(c for c in method.rpartition("#")[2] if c.isdigit()), 24)
     content_key = os.urandom(size)
     encrypted = etree.Element(saml("EncryptedAssertion"), nsmap={"saml": names.ASSERTION})
@@ -141,14 +142,14 @@ def _cipher_value(element: etree._Element, octets: bytes) -> None:
     etree.SubElement(holder, xenc("CipherValue")).text = base64.encodebytes(octets).decode()
 
 
-def _wrap(content_key: bytes, recipient: Signer, transport: str, digest: str | None, mask: str | None) -> bytes:
-    public = recipient.key.public_key()
-    assert isinstance(public, rsa.RSAPublicKey)
+def _wrap(
+    content_key: bytes, recipient: rsa.RSAPublicKey, transport: str, digest: str | None, mask: str | None
+) -> bytes:
     if transport == RSA_1_5:
-        return public.encrypt(content_key, padding.PKCS1v15())
+        return recipient.encrypt(content_key, padding.PKCS1v15())
     algorithm = _HASHES[_DIGESTS.get(digest or names.SHA1, "sha1")]
     mgf = padding.MGF1(_HASHES[(mask or names.MGF1_SHA1).rpartition("mgf1")[2]])
-    return public.encrypt(content_key, padding.OAEP(mgf=mgf, algorithm=algorithm, label=None))
+    return recipient.encrypt(content_key, padding.OAEP(mgf=mgf, algorithm=algorithm, label=None))
 
 
 def _seal(content_key: bytes, octets: bytes, method: str) -> bytes:

@@ -31,7 +31,7 @@ def test_sign_up_verify_dashboard(world: World) -> None:
     visitor = world.visitor()
     assert "Check your mail" in sign_up(world, visitor).text
     assert world.counts()["users"] == 0
-    page = visitor.get(world.link("olive@newco.test", "/signup/verify"))
+    page = world.open(visitor, world.link("olive@newco.test", "/signup/verify"))
     assert world.counts()["users"] == 0
     landed = visitor.follow(visitor.submit(page, "/signup/verify"))
     assert "New Co · Starter plan · your role: Owner" in landed.text
@@ -45,9 +45,9 @@ def test_a_link_works_once_and_only_the_newest(world: World) -> None:
     old = world.link("olive@newco.test", "/signup/verify")
     visitor.submit(page, "/signup/resend")
     new = world.link("olive@newco.test", "/signup/verify")
-    assert visitor.get(old).status == 410
-    visitor.submit(visitor.get(new), "/signup/verify")
-    assert world.visitor().get(new).status == 410
+    assert world.open(visitor, old).status == 410
+    visitor.submit(world.open(visitor, new), "/signup/verify")
+    assert world.open(world.visitor(), new).status == 410
     assert world.counts()["users"] == 1
 
 
@@ -55,7 +55,7 @@ def test_a_link_works_once_and_only_the_newest(world: World) -> None:
 def test_another_browser_must_know_the_password(world: World) -> None:
     sign_up(world, world.visitor())
     link, victim = world.link("olive@newco.test", "/signup/verify"), world.visitor()
-    page = victim.get(link)
+    page = world.open(victim, link)
     assert "You signed up in another browser" in page.text
     assert "not right" in victim.submit(page, "/signup/verify", password="something else entirely").text
     assert world.counts()["users"] == 0
@@ -78,7 +78,7 @@ def test_a_personal_address_is_warned_about_and_allowed(world: World) -> None:
     warned = sign_up(world, visitor, email="olive@gmail.com")
     assert "single sign-on will need a company address" in warned.text
     assert "Check your mail" in visitor.submit(warned, "/signup", password=PASSWORD).text
-    visitor.submit(visitor.get(world.link("olive@gmail.com", "/signup/verify")), "/signup/verify")
+    visitor.submit(world.open(visitor, world.link("olive@gmail.com", "/signup/verify")), "/signup/verify")
     assert world.counts()["organization_domains"] == 0
 
 
@@ -146,12 +146,12 @@ def test_reset_changes_the_password_signs_out_everywhere_and_in_nowhere(world: W
     unknown = visitor.submit(visitor.get("/login/forgot"), "/login/forgot", email="who@acme.test")
     assert without_tokens(sent).replace("pat@", "who@") == without_tokens(unknown)
     link = world.link("pat@acme.test", "/login/reset")
-    page = visitor.get(link)
+    page = world.open(visitor, link)
     done = visitor.submit(page, "/login/reset", password="four unrelated words here")
     assert "Your password is changed" in done.text
     assert visitor.get("/").status == 303
     assert elsewhere.get("/").status == 303
-    assert visitor.get(link).status == 410
+    assert world.open(visitor, link).status == 410
     assert "Pat Doe" in world.sign_in(visitor, "pat@acme.test", "four unrelated words here").text
 
 
@@ -162,9 +162,9 @@ def test_a_reset_link_lives_half_an_hour(world: World) -> None:
     visitor.submit(visitor.get("/login/forgot"), "/login/forgot", email="pat@acme.test")
     link = world.link("pat@acme.test", "/login/reset")
     world.clock.advance(minutes=29)
-    assert visitor.get(link).status == 200
+    assert world.open(visitor, link).status == 200
     world.clock.advance(minutes=1)
-    assert visitor.get(link).status == 410
+    assert world.open(visitor, link).status == 410
 
 
 @pytest.mark.requirement("WEB-07")
@@ -230,9 +230,9 @@ def test_an_unverified_sign_up_ends_after_a_day_and_is_deleted(world: World) -> 
     sign_up(world, visitor)
     link = world.link("olive@newco.test", "/signup/verify")
     world.clock.advance(hours=24, seconds=-1)
-    assert visitor.get(link).status == 200
+    assert world.open(visitor, link).status == 200
     world.clock.advance(seconds=1)
-    assert visitor.get(link).status == 410
+    assert world.open(visitor, link).status == 410
     world.clock.advance(days=8)
     with world.database.writing() as db:
         verification.forget_old(db, now=world.clock.now)
@@ -244,7 +244,7 @@ def test_who_came_in_by_sso_meanwhile_keeps_that_account(world: World) -> None:
     sign_up(world, visitor, email="ann@acme.test")
     link = world.link("ann@acme.test", "/signup/verify")
     world.saml_sign_in(world.visitor(), world.saml(world.organization()))
-    assert visitor.submit(visitor.get(link), "/signup/verify").status == 410
+    assert visitor.submit(world.open(visitor, link), "/signup/verify").status == 410
     assert world.counts()["organizations"] == 1
     assert world.counts()["passwords"] == 0
 
@@ -253,7 +253,7 @@ def test_who_came_in_by_sso_meanwhile_keeps_that_account(world: World) -> None:
 def test_the_password_in_another_browser_cannot_be_tried_for_ever(world: World) -> None:
     sign_up(world, world.visitor())
     other = world.visitor()
-    page = other.get(world.link("olive@newco.test", "/signup/verify"))
+    page = world.open(other, world.link("olive@newco.test", "/signup/verify"))
     for _ in range(10):
         assert other.submit(page, "/signup/verify", password="wrong" * 4).status == 401
     assert other.submit(page, "/signup/verify", password=PASSWORD).status == 429
@@ -275,7 +275,7 @@ def test_markup_in_a_name_is_only_text(world: World) -> None:
     visitor = world.visitor()
     hostile = "<script>alert(1)</script>"
     sign_up(world, visitor, organization_name=hostile, first_name=hostile)
-    page = visitor.get(world.link("olive@newco.test", "/signup/verify"))
+    page = world.open(visitor, world.link("olive@newco.test", "/signup/verify"))
     landed = visitor.follow(visitor.submit(page, "/signup/verify"))
     assert hostile in landed.text
     assert hostile not in landed.html
@@ -285,7 +285,7 @@ def test_two_organizations_may_have_one_name(world: World) -> None:
     for number in range(2):
         visitor = world.visitor()
         sign_up(world, visitor, email=f"olive{number}@newco{number}.test")
-        visitor.submit(visitor.get(world.link(f"olive{number}@", "/signup/verify")), "/signup/verify")
+        visitor.submit(world.open(visitor, world.link(f"olive{number}@", "/signup/verify")), "/signup/verify")
     assert world.value("SELECT count(*) FROM organizations WHERE name = 'New Co'") == 2
     assert world.value("SELECT count(*) FROM organizations WHERE slug = 'new-co-2'") == 1
 

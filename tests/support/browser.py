@@ -8,11 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, sync_playwright
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 _ELSEWHERE = re.compile(r"^https?://(?!(127\.0\.0\.1|localhost)[:/])")
+_REPORTING = """
+document.addEventListener("securitypolicyviolation", (event) => console.error(
+    `policy broken: ${event.effectiveDirective} by ${event.blockedURI} ${event.sample} on ${event.documentURI}`));
+"""
+"""Runs first on every page: Chromium's own words about the policy change, and for some breaches there are none."""
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -59,7 +64,8 @@ def page_of(
 ) -> Iterator[Page]:
     """An empty page without history or cookies; addresses may leave out `base_url`. More tabs: `page.context`.
 
-    Raises: AssertionError at the end when a script failed or something broke the content security policy, in any tab.
+    Raises: AssertionError at the end when a script failed, something broke the content security policy, or a page
+    opened a dialog, in any tab.
     """
     faults: list[str] = []
 
@@ -67,6 +73,10 @@ def page_of(
         # Chromium reports every answer of 400 and above as an error; what a page answers is for the tests to judge.
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             faults.append(message.text)
+
+    def on_dialog(dialog: Dialog) -> None:
+        faults.append(f"a dialog on {dialog.page.url if dialog.page else 'a page'}: {dialog.message}")
+        dialog.dismiss()
 
     context = browser.new_context(
         base_url=base_url or None,
@@ -78,6 +88,8 @@ def page_of(
     try:
         context.set_default_timeout(timeout_seconds * 1000)
         context.on("console", on_console)
+        context.on("dialog", on_dialog)
+        context.add_init_script(_REPORTING)
         context.on("weberror", lambda fault: faults.append(str(fault.error)))
         # An identity provider's page may want styles of a content delivery network: the tests need no internet.
         context.route(_ELSEWHERE, lambda route: route.abort())

@@ -234,9 +234,25 @@ def test_without_its_database_it_is_alive_and_not_ready(world: World) -> None:
     assert call(world, "GET", "/healthz").status_code == 200
     answer = call(world, "GET", "/readyz")
     assert (answer.status_code, answer.json()["ready"]) == (503, False)
+    assert answer.json()["reasons"] == {"database": "OperationalError"}
     assert "secret" not in answer.text
     assert call(world, "GET", "/signup").status_code == 200
     away.close()
+
+
+def test_with_an_older_schema_it_is_not_ready(world: World) -> None:
+    world.sql("UPDATE alembic_version SET version_num = '0001'")
+    answer = call(world, "GET", "/readyz")
+    assert (answer.status_code, list(answer.json()["reasons"])) == (503, ["schema"])
+    assert answer.json()["reasons"]["schema"].startswith("0001 in place of ")
+
+
+def test_with_keys_that_its_secret_does_not_open_it_is_not_ready(world: World) -> None:
+    assert call(world, "GET", "/readyz").status_code == 200
+    world.sql("UPDATE cookie_keys SET sealed = 'nonsense'")
+    world.site.keyring.forget()
+    answer = call(world, "GET", "/readyz")
+    assert (answer.status_code, answer.json()["reasons"]) == (503, {"keys": "SecretKeyMismatch"})
 
 
 @pytest.mark.requirement("SEC-06")

@@ -106,6 +106,17 @@ def check(db: Db, sealer: Sealer, holder_id: str, *, code: str, now: datetime) -
     return False
 
 
+def fits(db: Db, sealer: Sealer, holder_id: str, *, code: str, now: datetime) -> bool:
+    """Whether `check` would take this code. It spends nothing: for forms that must not tell which part was wrong."""
+    found = find(db, Factor, holder_id=holder_id)
+    counts = found is not None and found.confirmed_at is not None
+    step = _matching_step(sealer.unseal(found.secret, place=_place(holder_id)), code, now) if found else None
+    unspent = find(db, RecoveryCode, holder_id=holder_id, code_hash=_code_hash(sealer, holder_id, code))
+    if found is not None and step is not None:
+        return counts and (found.last_step is None or found.last_step < step)
+    return counts and unspent is not None and unspent.used_at is None
+
+
 def remove(db: Db, holder_id: str) -> None:
     """The holder has no second factor and no recovery codes from now on."""
     db.execute(delete(Factor).where(Factor.holder_id == holder_id))
@@ -117,7 +128,7 @@ def new_codes(db: Db, sealer: Sealer, holder_id: str) -> Sequence[str]:
     db.execute(delete(RecoveryCode).where(RecoveryCode.holder_id == holder_id))
     codes = ["-".join(_letters(5) for _ in range(3)) for _ in range(RECOVERY_CODES)]
     for code in codes:
-        hashed = sealer.hashed("recovery", f"{holder_id}\0{code}")
+        hashed = _code_hash(sealer, holder_id, code)
         add(db, RecoveryCode, id=ids.new("code"), holder_id=holder_id, code_hash=hashed)
     return codes
 
@@ -126,6 +137,11 @@ def codes_left(db: Db, holder_id: str) -> int:
     """How many recovery codes are unspent."""
     unspent = RecoveryCode.rows().where(RecoveryCode.holder_id == holder_id, RecoveryCode.used_at.is_(None))
     return len(many(db, RecoveryCode, unspent))
+
+
+def void_all(db: Db, *, now: datetime) -> None:
+    """No code that an app shows now counts, nor one that it showed before (SEC-09)."""
+    db.execute(update(Factor).values(last_step=int(now.timestamp()) // STEP_SECONDS + 1))
 
 
 def address(secret: str, *, account: str, issuer: str) -> str:
@@ -156,10 +172,14 @@ def _matching_step(secret: str, code: str, now: datetime) -> int | None:
 
 
 def _spend_recovery_code(db: Db, sealer: Sealer, holder_id: str, code: str, now: datetime) -> None:
-    typed = "".join(code.lower().split())
-    hashed = sealer.hashed("recovery", f"{holder_id}\0{typed}")
+    hashed = _code_hash(sealer, holder_id, code)
     if change(db, RecoveryCode, {"holder_id": holder_id, "code_hash": hashed, "used_at": None}, used_at=now) != 1:
         raise SecondFactorWrong()
+
+
+def _code_hash(sealer: Sealer, holder_id: str, code: str) -> str:
+    typed = "".join(code.lower().split())
+    return sealer.hashed("recovery", f"{holder_id}\0{typed}")
 
 
 def _letters(count: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from starlette.responses import Response
 
-from llmops.accounts import devices, identities, passwords, sessions
+from llmops.accounts import devices, factors, identities, passwords, sessions
 from llmops.audit import log
 from llmops.audit.actions import Action
 from llmops.base.clock import readable
@@ -18,7 +18,7 @@ from llmops.web.request import Request, see_other
 ConnectionLabel = Callable[[Request, str], str]
 """Names a connection for people. Connections live above accounts, so `app.py` passes it in."""
 
-_METHODS = {"sso": "SSO", "password": "Password"}
+_METHODS = {"sso": "SSO", "password": "Password", "break_glass": "Emergency sign-in", "rescue": "Rescue link"}
 
 
 def doors(label: ConnectionLabel) -> list[Door]:
@@ -32,9 +32,14 @@ def doors(label: ConnectionLabel) -> list[Door]:
         """POST /settings/profile/password: wants the present one; all other sessions end (PWD-09, SES-11)."""
         return change_password(r, label)
 
+    def set_first(r: Request) -> Response:
+        """POST /settings/profile/password/first: for who has come through SSO only."""
+        return set_first_password(r, label)
+
     return [
         get("/settings/profile", show, signed_in=True),
         post("/settings/profile/password", change, signed_in=True),
+        post("/settings/profile/password/first", set_first, signed_in=True, recent="/settings/profile"),
         post("/settings/profile/sessions/end", end_session, signed_in=True),
         post("/settings/profile/sessions/end-others", end_others, signed_in=True),
     ]
@@ -51,6 +56,7 @@ def profile_page(
         status=status,
         user={"name": actor.name, "email": actor.email},
         password_set=passwords.find(r.db, actor.user_id) is not None,
+        two_step=factors.enrolled(r.db, actor.user_id),
         connections=[
             {"name": "Company sign-in", "type_name": label(r, link.connection_id), "linked_at": link.linked_at}
             for link in identities.of_user(r.db, actor.user_id)
@@ -89,12 +95,33 @@ def change_password(r: Request, label: ConnectionLabel) -> Response:
     if not passwords.matches(stored, r.field("present")):
         return profile_page(r, label, {"present": "That is not your present password"}, WrongCredentials.status)
     try:
-        words = (actor.email, actor.name, actor.organization_name)
-        password_hash = passwords.hashed(r.field("new"), context=words)
+        password_hash = _hashed(r)
     except (PasswordTooShort, PasswordTooLong, PasswordTooCommon) as failure:
         return profile_page(r, label, {"new": failure.message}, Failure.status)
     if stored is None or not passwords.still(r.db, actor.user_id, password_hash=stored):
         raise FormExpired(problem="the password was changed meanwhile")
+    return _store(r, password_hash)
+
+
+def set_first_password(r: Request, label: ConnectionLabel) -> Response:
+    """A password for a person who has none. There is no present one to ask for, so the door wants a fresh proof."""
+    try:
+        password_hash = _hashed(r)
+    except (PasswordTooShort, PasswordTooLong, PasswordTooCommon) as failure:
+        return profile_page(r, label, {"new": failure.message}, Failure.status)
+    if passwords.find(r.db, r.member.user_id) is not None:
+        raise FormExpired(problem="there is a password meanwhile")
+    return _store(r, password_hash)
+
+
+def _hashed(r: Request) -> str:
+    actor = r.member
+    return passwords.hashed(r.field("new"), context=(actor.email, actor.name, actor.organization_name))
+
+
+def _store(r: Request, password_hash: str) -> Response:
+    """The new password holds: the other sessions end, and the person is told."""
+    actor = r.member
     passwords.store(r.db, actor.user_id, password_hash=password_hash, now=r.now)
     sessions.end_all(r.db, actor.user_id, now=r.now, except_for=actor.session_id)
     _record(r, Action.PASSWORD_CHANGED)

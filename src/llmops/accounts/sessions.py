@@ -7,15 +7,15 @@ Source: RFC 7516; RFC 8725; SES-01…11.
 
 import json
 from base64 import urlsafe_b64decode
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
 from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
-from sqlalchemy import ForeignKey, Index, delete, update
+from sqlalchemy import ForeignKey, Index, delete, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.base import ids
@@ -29,7 +29,10 @@ _TYPE = "llmops-session+jwt"
 _AUDIENCE = "llmops/session"
 _KEPT_DAYS = 90
 
-Method = Literal["password", "sso"]
+Method = Literal["password", "sso", "break_glass", "rescue"]
+"""How a person got in: `break_glass` is a named owner past broken SSO, `rescue` a one-time link from the operator."""
+UNKNOWN = datetime.fromtimestamp(0, UTC)
+"""`authenticated_at` of who was let in by an identity provider that may not have asked them again (SES-12)."""
 
 
 class Session(Base):
@@ -76,8 +79,13 @@ def open_session(
     user_agent: str,
     connection_id: str | None = None,
     not_after: datetime | None = None,
+    authenticated_at: datetime | None = None,
 ) -> str:
-    """A new session, and its cookie's value. It never outlives `not_after`, the identity provider's own limit."""
+    """A new session, and its cookie's value. It never outlives `not_after`.
+
+    `authenticated_at`: when the person proved who they are, now unless it is said.
+    """
+    authenticated_at = authenticated_at or now
     ends_at = now + timedelta(seconds=settings.session_absolute_seconds)
     if not_after is not None:
         ends_at = min(ends_at, not_after)
@@ -90,14 +98,14 @@ def open_session(
         organization_id=organization_id,
         method=method,
         connection_id=connection_id,
-        authenticated_at=now,
+        authenticated_at=authenticated_at,
         created_at=now,
         last_seen_at=now,
         ends_at=ends_at,
         ip=ip,
         user_agent=user_agent,
     )
-    claims = Claims(session_id, user_id, organization_id, method, int(now.timestamp()))
+    claims = Claims(session_id, user_id, organization_id, method, int(authenticated_at.timestamp()))
     return seal(keyring, settings, claims, now=now, ends_at=ends_at)
 
 
@@ -182,12 +190,47 @@ def end_all(db: Db, user_id: str, *, now: datetime, except_for: str | None = Non
     return db.execute(update(table).where(theirs).values(ended_at=now)).rowcount
 
 
+def end_in_organization(db: Db, organization_id: str, *, methods: Collection[Method], now: datetime) -> int:
+    """End every session of an organization that was opened in one of these ways. Returns how many."""
+    table = Session.table()
+    there = (table.c.organization_id == organization_id) & table.c.method.in_(methods) & table.c.ended_at.is_(None)
+    return db.execute(update(table).where(there).values(ended_at=now)).rowcount
+
+
+def void_all(db: Db, *, now: datetime) -> int:
+    """End every session of everybody. Returns how many (SEC-09)."""
+    return change(db, Session, {"ended_at": None}, ended_at=now)
+
+
+def end_of_person(db: Db, organization_id: str, user_id: str, *, now: datetime) -> None:
+    """End every session of a person in one organization."""
+    change(db, Session, {"organization_id": organization_id, "user_id": user_id, "ended_at": None}, ended_at=now)
+
+
+def end_of_member(db: Db, organization_id: str, user_id: str, *, method: Method, now: datetime) -> None:
+    """End a person's sessions in one organization that were opened in one way."""
+    mine = {"organization_id": organization_id, "user_id": user_id, "method": method, "ended_at": None}
+    change(db, Session, mine, ended_at=now)
+
+
+def end_of(db: Db, session_id: str) -> datetime:
+    """When a session ends at the latest."""
+    return db.execute(select(Session.ends_at).where(Session.id == session_id)).scalar_one()
+
+
 def alive(db: Db, user_id: str, *, settings: Settings, now: datetime) -> Sequence[Session]:
     """The person's sessions that still open doors, the latest first."""
     idle = now - timedelta(seconds=settings.session_idle_seconds)
     lives = Session.ended_at.is_(None) & (Session.ends_at > now) & (Session.last_seen_at > idle)
     statement = Session.rows().where((Session.user_id == user_id) & lives).order_by(Session.last_seen_at.desc())
     return many(db, Session, statement)
+
+
+def count_alive(db: Db, *, settings: Settings, now: datetime) -> int:
+    """How many sessions open doors at this moment."""
+    idle = now - timedelta(seconds=settings.session_idle_seconds)
+    lives = Session.ended_at.is_(None) & (Session.ends_at > now) & (Session.last_seen_at > idle)
+    return db.execute(select(func.count()).select_from(Session).where(lives)).scalar_one()
 
 
 def forget_old(db: Db, *, now: datetime) -> None:

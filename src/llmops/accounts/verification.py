@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.base import ids
 from llmops.base.sealing import Sealer, token
-from llmops.db.tables import Base, Db, one
+from llmops.db.tables import Base, Db, change, one
 from llmops.errors import LetterSpent
 
 _KEPT_DAYS = 7
@@ -24,6 +24,8 @@ class Purpose(StrEnum):
     RESET_PASSWORD = "reset_password"  # noqa: S105 (a purpose's name)
     CONFIRM_LINK = "confirm_link"
     REPLACE_SESSION = "replace_session"
+    SECOND_STEP = "second_step"
+    RESCUE = "rescue"
 
 
 LIFE = {
@@ -31,6 +33,8 @@ LIFE = {
     Purpose.RESET_PASSWORD: timedelta(minutes=30),
     Purpose.CONFIRM_LINK: timedelta(minutes=30),
     Purpose.REPLACE_SESSION: timedelta(minutes=5),
+    Purpose.SECOND_STEP: timedelta(minutes=5),
+    Purpose.RESCUE: timedelta(minutes=30),
 }
 
 
@@ -95,6 +99,11 @@ def pending(db: Db, purpose: Purpose, *, subject: str, now: datetime) -> OneTime
     good = OneTimeLink.spent_at.is_(None) & (OneTimeLink.expires_at > now)
     mine = (OneTimeLink.subject == subject) & (OneTimeLink.purpose == purpose)
     return one(db, OneTimeLink, OneTimeLink.rows().where(mine & good).order_by(OneTimeLink.created_at.desc()))
+
+
+def void_all(db: Db, *, now: datetime) -> int:
+    """No link that is out works any more, whatever it is for. Returns how many (SEC-09)."""
+    return change(db, OneTimeLink, {"spent_at": None}, spent_at=now)
 
 
 def forget_old(db: Db, *, now: datetime) -> None:

@@ -7,7 +7,7 @@ a new chain; note the last hash elsewhere (`llmops audit verify` prints it) and 
 
 import hashlib
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Index, Integer, UniqueConstraint, bindparam, insert, update
@@ -93,7 +93,8 @@ def record(
 
 def hash_of(values: dict[str, Any], *, before: str) -> str:
     """The hash of an entry: SHA-256 over the hash before it and every column, as JSON with sorted keys."""
-    content = {name: values[name] for name in _HASHED} | {"at": values["at"].isoformat(), "before": before}
+    at = values["at"].astimezone(UTC).isoformat()
+    content = {name: values[name] for name in _HASHED} | {"at": at, "before": before}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

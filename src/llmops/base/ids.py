@@ -5,7 +5,7 @@ from typing import Literal
 
 Prefix = Literal[
     "org", "dom", "user", "om", "inv", "conn", "login", "ident", "sess", "key", "once", "audit", "job",
-    "plink", "psess", "sale", "staff", "ssess", "totp", "code",
+    "plink", "psess", "sale", "staff", "ssess", "totp", "code", "note", "pend",
 ]  # fmt: skip
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, delete, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.base import ids
@@ -97,6 +97,8 @@ class Connection(Base):
     metadata_url: Mapped[str | None]
     metadata_read_at: Mapped[datetime | None]
     metadata_failing_since: Mapped[datetime | None]
+    metadata_tried_at: Mapped[datetime | None]  # the last look at metadata or discovery, whatever came of it
+    metadata_notice: Mapped[str | None]  # a change found there that waits for an administrator
     sign_requests: Mapped[bool]
     publish_encryption: Mapped[bool]
     allow_unsolicited: Mapped[bool]
@@ -173,30 +175,47 @@ def set_saml(
     Two organizations may have one entity ID: Entra has one for a whole tenant. Their keys stay apart all the same.
     Raises: MetadataInvalid, problem="no_redirect_endpoint": requests leave by HTTP-Redirect only.
     """
-    if idp.sso_binding != HTTP_REDIRECT:
-        raise MetadataInvalid(problem="no_redirect_endpoint", seen=idp.sso_binding, expected=HTTP_REDIRECT)
-    _change(
+    require_redirect(idp)
+    _configure(
         db,
         connection.id,
         idp_entity_id=idp.entity_id,
         idp_sso_url=idp.sso_url,
         idp_certificates=[base64.b64encode(certificate.der).decode() for certificate in idp.certificates],
         metadata_url=metadata_url,
+        metadata_notice=None,
+        metadata_failing_since=None,
         sign_requests=sign_requests or idp.wants_signed_requests,
     )
 
 
+def require_redirect(idp: IdentityProvider) -> None:
+    """Requests leave by HTTP-Redirect only. Raises: MetadataInvalid, problem="no_redirect_endpoint"."""
+    if idp.sso_binding != HTTP_REDIRECT:
+        raise MetadataInvalid(problem="no_redirect_endpoint", seen=idp.sso_binding, expected=HTTP_REDIRECT)
+
+
 def set_oidc(
-    db: Db, sealer: Sealer, connection: Connection, provider: Provider, *, client_id: str, client_secret: str
+    db: Db,
+    sealer: Sealer,
+    connection: Connection,
+    provider: Provider,
+    *,
+    client_id: str,
+    client_secret: str,
+    secret_expires_at: datetime | None = None,
 ) -> None:
     """Take over what discovery says, and the client's id and secret. Keys of an issuer before do not count any more."""
-    _change(
+    _configure(
         db,
         connection.id,
         issuer=provider.issuer,
         client_id=client_id,
         client_secret=sealer.seal(client_secret, place=place("client_secret", connection.id)),
+        client_secret_expires_at=secret_expires_at,
         provider=provider.to_dict(),
+        metadata_notice=None,
+        metadata_failing_since=None,
         jwks={},
         jwks_read_at=None,
     )
@@ -206,7 +225,12 @@ def set_options(db: Db, connection: Connection, **options: object) -> None:
     """Change `attribute_map`, `allow_unsolicited`, `want_signed`, `publish_encryption` or `sign_requests`."""
     allowed = {"attribute_map", "allow_unsolicited", "want_signed", "publish_encryption", "sign_requests"}
     assert options.keys() <= allowed, options
-    _change(db, connection.id, **options)
+    _configure(db, connection.id, **options)
+
+
+def set_contacts(db: Db, connection: Connection, contacts: Sequence[str]) -> None:
+    """Who is told of the connection's affairs, beside the owners: normalised addresses."""
+    _change(db, connection.id, contacts=list(contacts))
 
 
 def keep_jwks(db: Db, connection_id: str, *, jwks: dict[str, object], now: datetime) -> None:
@@ -214,17 +238,48 @@ def keep_jwks(db: Db, connection_id: str, *, jwks: dict[str, object], now: datet
     _change(db, connection_id, jwks=jwks, jwks_read_at=now)
 
 
+def claim_refresh(db: Db, connection_id: str, *, before: datetime, now: datetime) -> bool:
+    """Note that the metadata is looked at now. False when somebody did since `before`: one look at a time."""
+    table = Connection.table()
+    old = table.c.metadata_tried_at.is_(None) | (table.c.metadata_tried_at < before)
+    return db.execute(update(table).where(table.c.id == connection_id, old).values(metadata_tried_at=now)).rowcount == 1
+
+
+def refreshed(db: Db, connection_id: str, **values: object) -> None:
+    """Take over what a look at the metadata gave: the identity provider's word, which needs no new test."""
+    taken = {"idp_sso_url", "idp_certificates", "provider", "jwks", "jwks_read_at"}
+    kept = {"metadata_read_at", "metadata_failing_since", "metadata_notice"}
+    assert values.keys() <= taken | kept, values
+    _change(db, connection_id, **values)
+
+
 def activate(db: Db, connection: Connection, *, now: datetime) -> None:
     """From now on this connection answers for its organization; another that did is switched off.
 
     Raises: ConnectionIncomplete.
     """
-    saml_ready = connection.idp_entity_id and connection.idp_sso_url and connection.idp_certificates
-    oidc_ready = connection.issuer and connection.client_id and connection.client_secret
-    if not (saml_ready if Kind(connection.kind).is_saml else oidc_ready):
+    if not is_complete(connection):
         raise ConnectionIncomplete(connection=connection.id)
     change(db, Connection, {"organization_id": connection.organization_id, "state": "active"}, state="off")
     _change(db, connection.id, state="active", activated_at=now)
+
+
+def is_complete(connection: Connection) -> bool:
+    """Whether everything is there that a sign-in needs."""
+    if Kind(connection.kind).is_saml:
+        return bool(connection.idp_entity_id and connection.idp_sso_url and connection.idp_certificates)
+    return bool(connection.issuer and connection.client_id and connection.client_secret)
+
+
+def discard(db: Db, connection: Connection) -> None:
+    """Delete a draft that never answered for anybody."""
+    assert connection.state == "draft", "only a draft is deleted"
+    db.execute(delete(Connection).where(Connection.id == connection.id))
+
+
+def switch_off(db: Db, connection: Connection) -> None:
+    """Nobody signs in through it any more; what it knows is kept, so that it can be activated again."""
+    _change(db, connection.id, state="off")
 
 
 def get(db: Db, connection_id: str) -> Connection:
@@ -241,6 +296,11 @@ def active_for(db: Db, organization_id: str) -> Connection:
     if found is None:
         raise SsoNotConfigured(organization=organization_id)
     return found
+
+
+def active(db: Db) -> Sequence[Connection]:
+    """Every connection that answers for its organization."""
+    return many(db, Connection, Connection.rows().where(Connection.state == "active").order_by(Connection.id))
 
 
 def of_organization(db: Db, organization_id: str) -> Sequence[Connection]:
@@ -273,6 +333,11 @@ def reseal(db: Db, sealer: Sealer) -> int:
             _change(db, connection.id, **fresh)
             changed += 1
     return changed
+
+
+def _configure(db: Db, connection_id: str, **values: object) -> None:
+    """A change that decides about sign-ins: no test and no question to an owner was about this configuration."""
+    _change(db, connection_id, **values, tested_at=None, approval_asked_at=None)
 
 
 def _change(db: Db, connection_id: str, **values: object) -> None:

@@ -4,6 +4,7 @@ A draft is a row of `connections` with `draft_of`. It shares the live connection
 identity provider needs no second application.
 """
 
+import json
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete
@@ -11,13 +12,17 @@ from sqlalchemy import delete
 from llmops.base import ids
 from llmops.base.sealing import Sealer
 from llmops.broker import connections
-from llmops.broker.connections import Connection
-from llmops.db.tables import Db, add, change, find
+from llmops.broker.connections import Connection, Kind
+from llmops.db.tables import Db, add, change, find, one
 from llmops.errors import ConnectionUntested
 
 TEST_COUNTS = timedelta(hours=24)
 _OWN = {"id", "organization_id", "state", "created_at", "activated_at", "draft_of", "approval_asked_at"}
 _SEALED = ("sp_private_key", "client_secret")
+_PASSING = {
+    *("contacts", "client_secret_expires_at", "tested_at", "jwks", "jwks_read_at"),
+    *("metadata_read_at", "metadata_failing_since", "metadata_tried_at", "metadata_notice"),
+}
 
 
 def address_id(connection: Connection) -> str:
@@ -44,6 +49,23 @@ def begin(db: Db, sealer: Sealer, live: Connection, *, now: datetime) -> Connect
     return connections.get(db, draft_id)
 
 
+def begin_with(db: Db, sealer: Sealer, live: Connection, *, kind: Kind, now: datetime) -> Connection:
+    """A draft beside a live connection for another identity provider: nothing of the present one is in it.
+
+    Our own key pair stays, as the addresses do. A draft that was there before is thrown away.
+    """
+    known = of(db, live.id)
+    if known is not None:
+        discard(db, known)
+    made = connections.create(db, sealer, live.organization_id, kind=kind, now=now)
+    values: dict[str, object] = {"draft_of": live.id, "contacts": live.contacts}
+    if kind.is_saml and live.sp_private_key:
+        key = _resealed(sealer, live, made.id)["sp_private_key"]
+        values |= {"sp_private_key": key, "sp_certificate": live.sp_certificate}
+    change(db, Connection, {"id": made.id}, **values)
+    return connections.get(db, made.id)
+
+
 def discard(db: Db, draft: Connection) -> None:
     """The draft is not wanted any more; the live connection stays as it is."""
     assert draft.draft_of is not None, "only a draft beside a live connection is thrown away"
@@ -63,6 +85,28 @@ def require_tested(connection: Connection, *, now: datetime) -> None:
     """Exactly this configuration passed a test sign-in within 24 hours. Raises: ConnectionUntested."""
     if connection.tested_at is None or now - connection.tested_at > TEST_COUNTS:
         raise ConnectionUntested(connection=connection.id, seen=connection.tested_at, expected="within 24 hours")
+
+
+def ask_owner(db: Db, draft: Connection, *, now: datetime) -> bool:
+    """The draft waits for an owner from now on; any change to it ends that. False when it waits already."""
+    return change(db, Connection, {"id": draft.id, "approval_asked_at": None}, approval_asked_at=now) == 1
+
+
+def fingerprint(sealer: Sealer, connection: Connection) -> str:
+    """A keyed hash of everything that decides about a sign-in, to see whether it changed during a test."""
+    columns = [column.name for column in Connection.table().columns]
+    decisive = {name: getattr(connection, name) for name in columns if name not in {*_OWN, *_PASSING, *_SEALED}}
+    secret = connections.client_secret(connection, sealer) if connection.client_secret else ""
+    return sealer.hashed("connection.configuration", json.dumps(decisive | {"secret": secret}, sort_keys=True))
+
+
+def note_tested(db: Db, sealer: Sealer, connection_id: str, *, configuration: str, now: datetime) -> bool:
+    """A test passed with the configuration of this fingerprint. False if the connection has another by now."""
+    row = Connection.rows().where(Connection.id == connection_id).with_for_update()  # SQLite has one writer anyway
+    connection = one(db, Connection, row)
+    if connection is None or fingerprint(sealer, connection) != configuration:
+        return False
+    return change(db, Connection, {"id": connection_id}, tested_at=now) == 1
 
 
 def promote(db: Db, sealer: Sealer, draft: Connection) -> Connection:

@@ -6,21 +6,19 @@ replica.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Index, delete, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Index, delete, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.base import ids
 from llmops.base.sealing import Sealer, same, token
-from llmops.broker import traces
+from llmops.broker import drafts, traces
 from llmops.broker.connections import Connection
 from llmops.broker.profiles import Profile
-from llmops.broker.saml.rules import Check
 from llmops.broker.traces import Trace
 from llmops.db.tables import Base, Db, add, change, find, many
 from llmops.errors import (
@@ -31,10 +29,11 @@ from llmops.errors import (
     LoginExpired,
     LoginOtherBrowser,
     LoginUnknown,
-    SamlAlreadyUsed,
 )
 
 _KEPT_DAYS = 30
+TESTED = ("connection", "configuration")
+"""Which connection a test tries, and the fingerprint of its configuration: kept among the attempt's secrets."""
 
 How = Literal["started_here", "unsolicited", "unmatched", "test"]
 
@@ -77,16 +76,6 @@ class Login(Base):
     trace: Mapped[str | None]  # sealed
 
 
-class UsedAssertion(Base):
-    """An assertion that was accepted. Kept until it could no longer pass, so that it passes once (SAML-29)."""
-
-    __tablename__ = "used_assertions"
-
-    connection_id: Mapped[str] = mapped_column(primary_key=True)
-    assertion_id: Mapped[str] = mapped_column(primary_key=True)
-    forget_at: Mapped[datetime] = mapped_column(index=True)
-
-
 @dataclass(frozen=True)
 class Redeemed:
     """What the application gets for a code."""
@@ -97,6 +86,7 @@ class Redeemed:
     return_to: str
     profile: Profile
     asked_for: bool  # the attempt began here, in the browser that now brings the code
+    forced_at: datetime | None = None  # since then the person proved who they are, as we had asked for
 
 
 def start(
@@ -110,10 +100,14 @@ def start(
     ttl_seconds: int,
     now: datetime,
     secrets: dict[str, str] | None = None,
+    how: How = "started_here",
+    started_by: str | None = None,
+    forced: bool = False,
 ) -> str:
     """Remember an attempt before the browser leaves. Returns its id.
 
-    `request_key` is the AuthnRequest's ID, or the OAuth state; `browser` this browser's random name.
+    `request_key` is the AuthnRequest's ID, or the OAuth state; `browser` this browser's random name. A draft's attempts
+    stand under the live connection, whose addresses it has.
     """
     login_id = ids.new("login")
     add(
@@ -121,16 +115,25 @@ def start(
         Login,
         id=login_id,
         organization_id=connection.organization_id,
-        connection_id=connection.id,
-        how="started_here",
+        connection_id=drafts.address_id(connection),
+        how=how,
         request_key=sealer.hashed("login.request", request_key),
         browser_hash=sealer.hashed("login.browser", browser),
         secrets=sealer.seal(json.dumps(secrets), place=_place("secrets", login_id)) if secrets else None,
         return_to=return_to,
+        forced_at=now if forced else None,
+        started_by=started_by,
         started_at=now,
         expires_at=now + timedelta(seconds=ttl_seconds),
     )
     return login_id
+
+
+def is_test(db: Db, sealer: Sealer, connection: Connection, *, request_key: str) -> bool:
+    """Whether an answer names a test of this connection, which need not be active."""
+    key = sealer.hashed("login.request", request_key)
+    login = find(db, Login, request_key=key, connection_id=connection.id)
+    return login is not None and login.how == "test"
 
 
 def pending(db: Db, sealer: Sealer, connection: Connection, *, request_key: str, now: datetime) -> Login:
@@ -156,7 +159,7 @@ def require_browser(login: Login, sealer: Sealer, *, browser: str) -> None:
 
 
 def secrets_of(login: Login, sealer: Sealer) -> dict[str, str]:
-    """The nonce and the verifier of an OpenID Connect attempt."""
+    """The nonce and the verifier of an OpenID Connect attempt; of a test, what TESTED names."""
     return dict(json.loads(sealer.unseal(login.secrets or "", place=_place("secrets", login.id))))
 
 
@@ -168,26 +171,20 @@ def begin_unsolicited(db: Db, connection: Connection, *, now: datetime) -> Login
     return login
 
 
-def use_assertion(db: Db, connection: Connection, *, assertion_id: str, forget_at: datetime) -> None:
-    """Note the assertion as used, in the transaction that answers the attempt. Raises: SamlAlreadyUsed."""
-    try:
-        add(db, UsedAssertion, connection_id=connection.id, assertion_id=assertion_id, forget_at=forget_at)
-    except IntegrityError:
-        raise SamlAlreadyUsed(assertion=assertion_id) from None
-
-
 def answer(
     db: Db,
     sealer: Sealer,
     login: Login,
     profile: Profile,
     *,
-    checks: Sequence[Check],
+    trace: Trace,
+    hidden: Collection[str],
     code_ttl_seconds: int,
     now: datetime,
 ) -> str:
     """The identity provider said yes: keep the profile for a moment and give out the code that fetches it.
 
+    `hidden` are the secrets that the trace must not hold.
     Raises: LoginAlreadyAnswered, when another answer to this attempt was faster.
     """
     code = token()
@@ -200,7 +197,7 @@ def answer(
         code_expires_at=now + timedelta(seconds=code_ttl_seconds),
         profile=sealer.seal(profile.to_json(), place=_place("profile", login.id)),
         secrets=None,
-        trace=traces.sealed(sealer, login.id, traces.of_steps(checks, {})),
+        trace=traces.sealed(sealer, login.id, trace, secrets=hidden),
     )
     if won != 1:
         raise LoginAlreadyAnswered(login=login.id)
@@ -223,8 +220,15 @@ def redeem(db: Db, sealer: Sealer, *, code: str, browser: str, now: datetime) ->
     if won != 1:
         raise CodeAlreadyUsed()
     profile = Profile.from_json(sealer.unseal(login.profile, place=_place("profile", login.id)))
-    asked_for = login.how == "started_here"
-    return Redeemed(login.id, login.organization_id, login.connection_id, login.return_to, profile, asked_for)
+    return Redeemed(
+        login_id=login.id,
+        organization_id=login.organization_id,
+        connection_id=login.connection_id,
+        return_to=login.return_to,
+        profile=profile,
+        asked_for=login.how == "started_here",
+        forced_at=login.forced_at,
+    )
 
 
 def refuse(
@@ -235,7 +239,8 @@ def refuse(
     *,
     login_id: str | None,
     ref: str,
-    checks: Sequence[Check],
+    trace: Trace,
+    hidden: Collection[str] = (),
     now: datetime,
 ) -> None:
     """Record why an answer was refused. The attempt stays open: who sends rubbish must not end it for its owner."""
@@ -247,8 +252,52 @@ def refuse(
         failed_at=now,
         code=failure.code,
         ref=ref,
-        trace=traces.sealed(sealer, login_id, traces.of_steps(checks, failure.facts)),
+        trace=traces.sealed(sealer, login_id, trace, secrets=hidden),
     )
+
+
+def hold(
+    db: Db,
+    sealer: Sealer,
+    login: Login,
+    *,
+    trace: Trace,
+    hidden: Collection[str],
+    ttl_seconds: int,
+    now: datetime,
+) -> None:
+    """The identity provider said yes to a test. It waits for its browser; there is no code and no profile (TEN-02).
+
+    Of its secrets stays what it was about; nonce and verifier are spent. Raises: LoginAlreadyAnswered.
+    """
+    kept = {name: secrets_of(login, sealer)[name] for name in TESTED}
+    won = change(
+        db,
+        Login,
+        {"id": login.id, "answered_at": None},
+        answered_at=now,
+        code_expires_at=now + timedelta(seconds=ttl_seconds),
+        secrets=sealer.seal(json.dumps(kept), place=_place("secrets", login.id)),
+        trace=traces.sealed(sealer, login.id, trace, secrets=hidden),
+    )
+    if won != 1:
+        raise LoginAlreadyAnswered(login=login.id)
+
+
+def conclude(db: Db, sealer: Sealer, login: Login, *, browser: str, now: datetime) -> None:
+    """The browser that started a test is back with a good answer: the test has passed.
+
+    Raises: LoginOtherBrowser, CodeExpired, CodeAlreadyUsed.
+    """
+    require_browser(login, sealer, browser=browser)
+    if login.code_expires_at is None or login.redeemed_at is not None:
+        raise CodeAlreadyUsed(login=login.id)
+    if login.code_expires_at <= now:
+        raise CodeExpired(expired_at=login.code_expires_at.isoformat(), now=now.isoformat())
+    # What somebody else may have sent to this attempt before is of no more interest.
+    won = change(db, Login, {"id": login.id, "redeemed_at": None}, redeemed_at=now, failed_at=None, code=None, ref=None)
+    if won != 1:
+        raise CodeAlreadyUsed(login=login.id)
 
 
 def spoil(db: Db, sealer: Sealer, failure: Failure, *, code: str, ref: str, now: datetime) -> None:
@@ -269,6 +318,17 @@ def recent(db: Db, organization_id: str, *, most: int = 50) -> Sequence[Login]:
     return many(db, Login, mine.order_by(Login.started_at.desc()).limit(most))
 
 
+def recent_tests(db: Db, organization_id: str, connection_id: str, *, most: int = 50) -> Sequence[Login]:
+    """The last tests of a connection and of its drafts, the latest first."""
+    mine = Login.rows().where(Login.organization_id == organization_id, Login.connection_id == connection_id)
+    return many(db, Login, mine.where(Login.how == "test").order_by(Login.started_at.desc()).limit(most))
+
+
+def of_organization(db: Db, organization_id: str, login_id: str) -> Login | None:
+    """One attempt of this organization and of no other (SEC-05)."""
+    return find(db, Login, id=login_id, organization_id=organization_id)
+
+
 def with_ref(db: Db, ref: str) -> Login | None:
     """The failed attempt with this reference."""
     return find(db, Login, ref=ref.strip().upper())
@@ -279,10 +339,16 @@ def trace_of(login: Login, sealer: Sealer) -> Trace:
     return traces.opened(sealer, login.id, login.trace)
 
 
+def void_all(db: Db) -> int:
+    """No attempt that waits can be answered any more, no code redeemed. Returns how many (SEC-09)."""
+    table = Login.table()
+    waiting = update(table).where(table.c.redeemed_at.is_(None), table.c.expires_at > table.c.started_at)
+    return db.execute(waiting.values(expires_at=table.c.started_at, code_expires_at=None, profile=None)).rowcount
+
+
 def forget_old(db: Db, *, now: datetime) -> None:
-    """Delete attempts after 30 days, and assertions that can no longer pass."""
+    """Delete attempts after 30 days."""
     db.execute(delete(Login).where(Login.started_at < now - timedelta(days=_KEPT_DAYS)))
-    db.execute(delete(UsedAssertion).where(UsedAssertion.forget_at < now))
 
 
 def _insert_bare(db: Db, connection: Connection, *, how: How, now: datetime) -> str:

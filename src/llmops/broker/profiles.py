@@ -14,6 +14,7 @@ from llmops.broker.connections import Connection
 from llmops.broker.oidc.id_token import Claims
 from llmops.broker.oidc.vendors import entra_tenant
 from llmops.broker.saml import names
+from llmops.broker.saml.conditions import NameId
 from llmops.broker.saml.response import Assertion
 from llmops.errors import EmailAmbiguous, EmailMissing, FirstNameMissing, InvalidEmail, LastNameMissing
 
@@ -52,6 +53,8 @@ _ADDRESS_LIKE = (
     _XMLSOAP + "name",
 )  # hold an address at Entra and AD FS, something else elsewhere
 LONGEST_NAME = 100
+NAME_ID = "NameID"
+"""The name of a reading that came from the subject of an assertion."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +87,20 @@ class Profile:
         return Profile(**values | {"groups": groups, "session_ends_at": datetime.fromisoformat(ends) if ends else None})
 
 
+@dataclass(frozen=True)
+class Reading:
+    """Where one field of a profile came from: its name as it arrived, "" if it did not, and what stood under it."""
+
+    field: str
+    name: str
+    values: tuple[str, ...]
+
+
 def from_assertion(assertion: Assertion, connection: Connection, *, verified_domains: Iterable[str]) -> Profile:
     """Read a SAML assertion. Raises: EmailMissing, EmailAmbiguous, FirstNameMissing, LastNameMissing."""
     attributes = _folded(assertion.attributes.items())
-    email = _email(attributes, connection) or _email_in_name_id(assertion) or _email_like(attributes, verified_domains)
+    email = _email(attributes, connection) or _email_in_name_id(assertion.subject)
+    email = email or _email_like(attributes, verified_domains)[1]
     if not email:
         raise EmailMissing(seen=", ".join(assertion.attributes) or "no attributes", expected="email")
     return _profile(
@@ -102,12 +115,14 @@ def from_assertion(assertion: Assertion, connection: Connection, *, verified_dom
 
 def from_claims(claims: Claims, merged: Mapping[str, object], connection: Connection) -> Profile:
     """Read OpenID Connect claims (ID token and UserInfo together). Raises: as `from_assertion`."""
-    attributes = _folded((name, _texts(value)) for name, value in merged.items())
+    attributes = _folded(texts_of(merged).items())
     email = _email(attributes, connection)
     if not email:
         raise EmailMissing(seen=", ".join(sorted(merged)), expected="email")
     said = merged.get("email_verified")
-    about_it = _address(str(merged.get("email"))) == email  # the claim speaks of `email`, which may not be what we use
+    about_it = (
+        address_in(str(merged.get("email"))) == email
+    )  # the claim speaks of `email`, which may not be what we use
     return _profile(
         attributes,
         connection,
@@ -117,6 +132,33 @@ def from_claims(claims: Claims, merged: Mapping[str, object], connection: Connec
         email_verified=None if said is None or (said is True and not about_it) else said is True,
         session_ends_at=None,
     )
+
+
+def readings(
+    attributes: Mapping[str, Sequence[str]],
+    connection: Connection,
+    *,
+    subject: NameId | None = None,
+    verified_domains: Iterable[str] = (),
+) -> tuple[Reading, ...]:
+    """Under which name each field of a profile arrived, by the rules of `from_assertion` and `from_claims`.
+
+    For people only: it also reads what was not verified, it decides nothing and it never fails.
+    """
+    folded, sent = _folded(attributes.items()), {name.lower(): name for name in attributes}
+    found = {field: _found(folded, connection, field) for field in ("email", "first_name", "last_name", "groups")}
+    if not any(address_in(value) for value in found["email"][1]):
+        like = _email_like(folded, verified_domains)
+        if subject is not None and _email_in_name_id(subject):
+            found["email"] = (NAME_ID, [subject.value])
+        elif subject is not None and like[1]:
+            found["email"] = (like[0], [like[1]])
+    return tuple(Reading(field, sent.get(name, name), tuple(values)) for field, (name, values) in found.items())
+
+
+def texts_of(merged: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
+    """Claims as attributes: the texts under each name; numbers, truths and objects are none."""
+    return {name: _texts(value) for name, value in merged.items()}
 
 
 def wanted_claims(connection: Connection) -> tuple[str, ...]:
@@ -174,12 +216,16 @@ def _folded(pairs: Iterable[tuple[str, Sequence[str]]]) -> dict[str, tuple[str, 
 
 
 def _values(attributes: Mapping[str, Sequence[str]], connection: Connection, field: str) -> Sequence[str]:
-    """The values under the connection's own name for the field, else under the first usual name that has any."""
+    return _found(attributes, connection, field)[1]
+
+
+def _found(attributes: Mapping[str, Sequence[str]], connection: Connection, field: str) -> tuple[str, list[str]]:
+    """The connection's own name for the field, else the first usual one, under which there is something; and that."""
     own = connection.attribute_map.get(field)
     for name in (own,) if own else USUAL_NAMES[field]:
         if values := [value.strip() for value in attributes.get(name.lower(), ()) if value.strip()]:
-            return values
-    return []
+            return name.lower(), values
+    return "", []
 
 
 def _name(attributes: Mapping[str, Sequence[str]], connection: Connection, field: str) -> str:
@@ -189,30 +235,31 @@ def _name(attributes: Mapping[str, Sequence[str]], connection: Connection, field
 
 
 def _email(attributes: Mapping[str, Sequence[str]], connection: Connection) -> str:
-    addresses = {address for value in _values(attributes, connection, "email") if (address := _address(value))}
+    addresses = {address for value in _values(attributes, connection, "email") if (address := address_in(value))}
     if len(addresses) > 1:
         raise EmailAmbiguous(seen=", ".join(sorted(addresses)), expected="one address")
     return next(iter(addresses), "")
 
 
-def _email_in_name_id(assertion: Assertion) -> str:
+def _email_in_name_id(subject: NameId) -> str:
     """A NameID that is an address by its format, or looks like one where the format says nothing."""
     formats = (names.EMAIL_ADDRESS, names.UNSPECIFIED, "")
-    return _address(assertion.subject.value) if assertion.subject.format in formats else ""
+    return address_in(subject.value) if subject.format in formats else ""
 
 
-def _email_like(attributes: Mapping[str, Sequence[str]], verified_domains: Iterable[str]) -> str:
-    """UPN and the like, which count only if they are an address in a verified domain."""
+def _email_like(attributes: Mapping[str, Sequence[str]], verified_domains: Iterable[str]) -> tuple[str, str]:
+    """UPN and the like, name and value, which count only if they are an address in a verified domain."""
     domains = frozenset(verified_domains)
     for name in _ADDRESS_LIKE:
         for value in attributes.get(name, ()):
-            address = _address(value)
+            address = address_in(value)
             if address and address.rpartition("@")[2] in domains:
-                return address
-    return ""
+                return name, address
+    return "", ""
 
 
-def _address(text: str) -> str:
+def address_in(text: str) -> str:
+    """The e-mail address that a text is, in its stored form; "" if it is none."""
     try:
         return normalise(text)
     except InvalidEmail:

@@ -9,6 +9,7 @@ import typer
 
 from llmops.audit import log
 from llmops.audit.actions import Action
+from llmops.base.fetch import METADATA_LIMIT_BYTES
 from llmops.broker import connections
 from llmops.broker.connections import Connection, Kind
 from llmops.broker.oidc import discovery
@@ -21,9 +22,6 @@ from llmops.organizations import organization
 from llmops.web.request import Site
 
 app = typer.Typer(help="Connections to identity providers.", no_args_is_help=True)
-
-METADATA_BYTES = 5 * 1024 * 1024
-METADATA_TYPES = ("application/samlmetadata+xml", "application/xml", "text/xml")
 
 
 class Type(StrEnum):
@@ -192,7 +190,9 @@ def _read(site: Site, kind: Kind, saml: _Saml, oidc: _Oidc) -> _Given:
         document = saml.metadata_file.read_bytes()
     elif saml.metadata_url is not None:
         url = saml.metadata_url
-        document = site.fetch.get(url, content_types=METADATA_TYPES, limit_bytes=METADATA_BYTES, redirects=3).body
+        document = site.fetch.get(
+            url, content_types=metadata.MEDIA_TYPES, limit_bytes=METADATA_LIMIT_BYTES, redirects=3
+        ).body
     now, entity_id = site.clock(), saml.entity_id
     return _Given(
         idp=metadata.read(document, now=now, entity_id=entity_id, allow_http=allow_http) if document else None,

@@ -1,4 +1,4 @@
-"""`llmops docs`: print docs/errors.md, settings.md and routes.md from the code, or check that they are fresh."""
+"""`llmops docs`: print errors.md, settings.md, routes.md and it-admins.md, or check that they are fresh."""
 
 import sys
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from pydantic import BaseModel, SecretStr
 
 from llmops import errors
 from llmops.app import SITE
+from llmops.cli import guides
 from llmops.settings import Settings
 
 _MADE = "<!-- Printed from the code by `make docs`; change the code, not this page. -->\n\n"
@@ -35,6 +36,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "errors.md", _MADE + "\n".join(_errors()) + "\n"
     yield "settings.md", _MADE + "\n".join(_settings()) + "\n"
     yield "routes.md", _MADE + "\n".join(_routes()) + "\n"
+    yield "it-admins.md", _MADE + "\n".join(guides.page())
 
 
 def _errors() -> Iterator[str]:
@@ -80,7 +82,8 @@ def _routes() -> Iterator[str]:
         for door in doors:
             what = (door.handler.__doc__ or "").strip().splitlines()[0]
             token = "yes" if door.csrf else "–" if door.method == "GET" else "no: the identity provider posts here"
-            yield f"| {door.method} | `{door.path}` | {what} | {'yes' if door.signed_in else ''} | {token} |"
+            session = "yes" if door.signed_in else "a session of its own" if door.guard else ""
+            yield f"| {door.method} | `{door.path}` | {what} | {session} | {token} |"
 
 
 def _read(path: Path) -> str:

@@ -6,7 +6,20 @@ import sys
 import typer
 
 from llmops import __version__
-from llmops.cli import connections, docs, organizations, people, serve
+from llmops.cli import (
+    audit,
+    connections,
+    docs,
+    doctor,
+    organizations,
+    people,
+    portal,
+    restored,
+    serve,
+    sso,
+    staff,
+    work,
+)
 from llmops.cli.demo.command import demo
 from llmops.errors import Failure
 
@@ -21,10 +34,16 @@ app.add_typer(organizations.app, name="org")
 app.add_typer(connections.app, name="connection")
 app.add_typer(people.people, name="user")
 app.add_typer(people.logins, name="logins")
+app.add_typer(sso.app, name="sso")
+app.add_typer(portal.app, name="portal")
+app.add_typer(staff.app, name="staff")
 app.add_typer(serve.keys, name="keys")
+app.add_typer(audit.app, name="audit")
 app.command()(serve.serve)
 app.command()(serve.migrate)
-app.command()(serve.doctor)
+app.command()(work.work)
+app.command()(restored.restored)
+app.command()(doctor.doctor)
 app.command()(demo)
 app.command(hidden=True)(docs.docs)
 

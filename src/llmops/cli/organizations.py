@@ -8,6 +8,7 @@ from llmops.accounts import users
 from llmops.audit import log
 from llmops.audit.actions import Action
 from llmops.base.email import normalise
+from llmops.billing import subscriptions
 from llmops.cli.console import OPERATOR, AsJson, opened, show
 from llmops.db.tables import Db
 from llmops.organizations import domains, members, organization
@@ -49,21 +50,25 @@ def plan(
     slug: str,
     plan: str,
     reason: Annotated[str, typer.Option(help="Why; it stands in the customer's audit log.")],
+    seats: Annotated[int | None, typer.Option(min=1, help="Active members that the contract allows.")] = None,
+    price: Annotated[str | None, typer.Option(help="As agreed, with the currency.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put an organization on another plan."""
+    """Put an organization on a plan, at once. What is not given stays, but seats go with the plan they were for."""
     with opened() as site, site.database.writing() as db:
         found, wanted = organization.with_slug(db, slug), plan_named(plan)
-        organization.change_plan(db, found.id, plan=wanted)
-        log.record(
+        contract = subscriptions.of(db, found.id)
+        kept = (found.seats if found.plan == wanted else None, contract.price if contract else "")
+        subscriptions.put_on(
             db,
-            Action.PLAN_CHANGED,
-            organization_id=found.id,
-            actor=OPERATOR,
-            now=site.clock(),
-            before=found.plan,
-            after=wanted,
+            found,
+            plan=wanted,
+            seats=kept[0] if seats is None else seats,
+            price=kept[1] if price is None else price,
+            notes=contract.notes if contract else "",
+            by=OPERATOR,
             reason=reason,
+            now=site.clock(),
         )
         show(_told(db, organization.get(db, found.id)), as_json=as_json)
 
@@ -89,6 +94,7 @@ def _told(db: Db, found: Organization) -> dict[str, object]:
         "slug": found.slug,
         "name": found.name,
         "plan": found.plan,
+        "seats": organization.seats_of(found),
         "domains": [
             {"domain": held.domain, "verified": held.verified_at is not None}
             for held in domains.of_organization(db, found.id)

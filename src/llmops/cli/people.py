@@ -1,6 +1,7 @@
 """`llmops user` and `llmops logins`: make a person, see who tried to sign in."""
 
 import sys
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -96,4 +97,5 @@ def _told(login: Login) -> dict[str, object]:
 
 
 def _trace(trace: Trace) -> dict[str, object]:
-    return {"checks": [vars(check) for check in trace.checks], "facts": trace.facts or {}}
+    received = asdict(trace.received) if trace.received else None
+    return {"checks": [vars(check) for check in trace.checks], "facts": trace.facts or {}, "received": received}

@@ -1,45 +1,47 @@
-"""`llmops serve`, `migrate`, `doctor`, `keys`: run the server and look after it."""
+"""`llmops serve`, `migrate`, `keys`: run the server and look after it."""
 
-import shutil
-import socket
+import os
+import signal
 import sys
-from collections.abc import Callable, Iterator
 from datetime import timedelta
+from types import FrameType
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 import uvicorn
-from sqlalchemy import text
 
 from llmops import settings as configuration
 from llmops.audit import log
 from llmops.audit.actions import Action
-from llmops.base import clock
 from llmops.broker import connections
 from llmops.cli.console import OPERATOR, AsJson, opened, show
 from llmops.db.engine import connect
-from llmops.errors import Failure
 from llmops.migrations import history
 from llmops.settings import Settings
 from llmops.web import keyring
 
 keys = typer.Typer(help="The keys of this installation.", no_args_is_help=True)
 
-LEAST_FREE_BYTES = 200 * 1024 * 1024
-
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    work: Annotated[bool, typer.Option(help="Do the jobs too; else leave them to `llmops work`.")] = True,
 ) -> None:
-    """Run the server. By default it listens where LLMOPS_BASE_URL points, if that is this machine."""
+    """Run the server. By default it listens where LLMOPS_BASE_URL points, if that is this machine.
+
+    SIGTERM and Ctrl-C finish the requests and the job at hand; the exit status is then 0.
+    """
+    if not work:
+        os.environ["LLMOPS_WORK"] = "false"  # every process of the server reads its settings from there
     settings = configuration.load()
     database = connect(settings.database, pool_size=1)
     history.prepare(database)
     database.close()
     listen_host, listen_port = _listen(settings)
+    signal.signal(signal.SIGTERM, _end_well)
     uvicorn.run(
         "llmops.app:create",
         factory=True,
@@ -63,14 +65,6 @@ def migrate(as_json: AsJson = False) -> None:
     database.close()
 
 
-def doctor(as_json: AsJson = False) -> None:
-    """Check settings, database, keys, mail and disk; exit status 1 when something is wrong."""
-    checks = list(_checks())
-    show([{"check": name, "ok": problem is None, "problem": problem} for name, problem in checks], as_json=as_json)
-    if any(problem for _, problem in checks):
-        sys.exit(1)
-
-
 @keys.command()
 def rotate(
     emergency: Annotated[bool, typer.Option("--emergency", help="A key leaked: everybody is signed out.")] = False,
@@ -91,48 +85,11 @@ def rotate(
         show({"key": key_id, "old_keys_read_until": (now + overlap).isoformat(), "resealed": resealed}, as_json=as_json)
 
 
+def _end_well(signal_number: int, frame: FrameType | None) -> None:
+    """The last word on SIGTERM: uvicorn stops in good order, then sends itself the signal that it had caught."""
+    sys.exit(0)
+
+
 def _listen(settings: Settings) -> tuple[str, int]:
     parts = urlsplit(settings.base_url)
     return ("127.0.0.1", parts.port or 8000) if parts.scheme == "http" else ("0.0.0.0", 8000)  # noqa: S104 (behind a TLS proxy)
-
-
-def _checks() -> Iterator[tuple[str, str | None]]:
-    """Each check with what is wrong, or None."""
-    try:
-        settings = configuration.load()
-    except Failure as failure:
-        yield "settings", str(failure)
-        return
-    yield "settings", None
-    yield "database", _problem(lambda: _check_database(settings))
-    yield "schema and keys", _problem(lambda: _check_keys(settings))
-    yield "mail", _problem(lambda: _check_mail(settings))
-    free = shutil.disk_usage(settings.data_dir if settings.data_dir.exists() else ".").free
-    yield "disk", None if free > LEAST_FREE_BYTES else f"only {free // 1024 // 1024} MiB are free"
-
-
-def _problem(check: Callable[[], None]) -> str | None:
-    try:
-        check()
-    except Exception as error:  # whatever is wrong is what the doctor is asked for
-        return f"{type(error).__name__}: {error}"
-    return None
-
-
-def _check_database(settings: Settings) -> None:
-    database = connect(settings.database, pool_size=1)
-    with database.reading() as db:
-        db.execute(text("SELECT 1"))
-    database.close()
-
-
-def _check_keys(settings: Settings) -> None:
-    database = connect(settings.database, pool_size=1)
-    history.check(database)
-    keyring.Keyring(database, configuration.sealer(settings)).current(clock.system())
-    database.close()
-
-
-def _check_mail(settings: Settings) -> None:
-    if settings.smtp.host:
-        socket.create_connection((settings.smtp.host, settings.smtp.port), timeout=5).close()

@@ -50,7 +50,7 @@ _BY_DAY = (
     .where(Session.organization_id == bindparam("organization_id"), Session.created_at >= bindparam("since"))
     .group_by(_DAY, Session.method)
 )
-_OF_ORGANIZATION = Login.organization_id == bindparam("organization_id")
+_OF_ORGANIZATION = (Login.organization_id == bindparam("organization_id")) & (Login.how != "test")
 _OF_CONNECTION = _OF_ORGANIZATION & (Login.connection_id == bindparam("connection_id"))
 _FAILURES = (
     select(Login.code, func.count())
@@ -75,12 +75,17 @@ _PEOPLE = (
 
 
 def sign_ins_by_day(db: Db, organization_id: str, *, now: datetime) -> list[Day]:
-    """One entry for each of the last 30 days, today last. Every session began with one sign-in."""
+    """One entry for each of the last 30 days, today last. Every session began with one sign-in.
+
+    Emergencies are few and count as what they are for this chart: not SSO.
+    """
     since = (now - timedelta(days=DAYS - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
     rows = db.execute(_BY_DAY, {"organization_id": organization_id, "since": since})
-    counts = Counter({(str(found), method): count for found, method, count in rows})
+    counts: Counter[tuple[str, bool]] = Counter()
+    for found, method, count in rows:
+        counts[str(found), method == "sso"] += count
     dates = [(since + timedelta(days=offset)).date() for offset in range(DAYS)]
-    return [Day(date, counts[str(date), "password"], counts[str(date), "sso"]) for date in dates]
+    return [Day(date, password=counts[str(date), False], sso=counts[str(date), True]) for date in dates]
 
 
 def failures(db: Db, organization_id: str, *, now: datetime) -> list[Reason]:

@@ -60,10 +60,9 @@ def _checklist(r: Request) -> list[dict[str, object]]:
     """The owner's way to SSO; what is done is seen in the data, not ticked off."""
     actor = r.member
     links = connections.of_organization(r.db, actor.organization_id)
-    mail = f"mailto:{r.settings.sales_email}?subject=Enterprise%20plan"
     steps = [
-        ("Upgrade to Enterprise", "SSO is part of the Enterprise plan. Write to sales to upgrade.",
-         ALLOWANCES[Plan(actor.plan)].sso, mail),
+        ("Upgrade to Enterprise", "SSO is part of the Enterprise plan. Ask sales for it under Settings, Billing.",
+         ALLOWANCES[Plan(actor.plan)].sso, "/settings/billing"),
         ("Verify your domain", "Prove that your company's e-mail domain is yours.",
          bool(domains.verified(r.db, actor.organization_id)), None),
         ("Connect your identity provider", "Okta, Microsoft Entra ID, Google Workspace, or any SAML or OIDC one.",

@@ -1,8 +1,9 @@
 """A table of things to do later. Written in the transaction that wants them done, so neither happens alone."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.base import ids
@@ -31,8 +32,17 @@ class Job(Base):
     last_error: Mapped[str | None]
 
 
-def put(db: Db, sealer: Sealer, *, kind: str, payload: str, now: datetime) -> str:
-    """Queue a job of `kind` with a text payload, due at once. Returns its id."""
+@dataclass(frozen=True)
+class Depth:
+    """How full the queue is: jobs that wait, dead letters, and since when the longest-waiting one has been due."""
+
+    waiting: int
+    dead: int
+    due_since: datetime | None
+
+
+def put(db: Db, sealer: Sealer, *, kind: str, payload: str, now: datetime, wait: timedelta = timedelta(0)) -> str:
+    """Queue a job of `kind` with a text payload, due after `wait`. Returns its id."""
     job_id = ids.new("job")
     db.execute(
         insert(Job).values(
@@ -40,7 +50,7 @@ def put(db: Db, sealer: Sealer, *, kind: str, payload: str, now: datetime) -> st
             kind=kind,
             payload=sealer.seal(payload, place=place(job_id)),
             created_at=now,
-            due_at=now,
+            due_at=now + wait,
             attempts=0,
         )
     )
@@ -80,6 +90,15 @@ def failed(db: Db, job: Job, *, error: str, now: datetime) -> None:
         .where(Job.id == job.id)
         .values(due_at=now + pause, leased_until=None, dead_at=dead_at, last_error=error[:500])
     )
+
+
+def depth(db: Db) -> Depth:
+    """How full the queue is."""
+    table = Job.table()
+    open_ones = (table.c.done_at.is_(None), table.c.dead_at.is_(None))
+    waiting, since = db.execute(select(func.count(), func.min(table.c.due_at)).where(*open_ones)).one()
+    dead = db.execute(select(func.count()).where(table.c.dead_at.is_not(None))).scalar_one()
+    return Depth(waiting, dead, since)
 
 
 def forget_old(db: Db, *, now: datetime) -> None:

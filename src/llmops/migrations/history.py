@@ -1,5 +1,6 @@
 """Bring the database to the newest schema, and tell whether it is there."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -33,9 +34,14 @@ def check(database: Database) -> None:
     _reach(database)
     with database.reading() as db:
         seen = _revision(db)
-    expected = ScriptDirectory.from_config(_config(None)).get_current_head()
-    if seen != expected:
-        raise SchemaOutdated(seen=seen or "none", expected=expected)
+    if seen != _head():
+        raise SchemaOutdated(seen=seen or "none", expected=_head())
+
+
+def missing(db: Connection) -> str | None:
+    """Which revision the database has in place of the newest; None when it has that."""
+    seen = _revision(db)
+    return None if seen == _head() else f"{seen or 'none'} in place of {_head()}"
 
 
 def prepare(database: Database) -> None:
@@ -62,6 +68,12 @@ def _reach(database: Database) -> None:
 
 def _revision(db: Connection) -> str | None:
     return MigrationContext.configure(db).get_current_revision()
+
+
+@cache
+def _head() -> str | None:
+    """The newest revision that this program knows; read once."""
+    return ScriptDirectory.from_config(_config(None)).get_current_head()
 
 
 def _config(db: Connection | None) -> Config:

@@ -1,7 +1,6 @@
 """People in organizations: join, role, and the Actor behind a session."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -9,19 +8,19 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, bindparam, func, or_
 from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.accounts import sessions
-from llmops.accounts.identities import Identity
-from llmops.accounts.passwords import Password
-from llmops.accounts.sessions import Session
+from llmops.accounts.sessions import Method, Session
 from llmops.accounts.users import User
 from llmops.base import ids
 from llmops.db.tables import Base, Db, add, change, find, one
 from llmops.errors import NoSeatsLeft
-from llmops.organizations.organization import Organization, seats_of
+from llmops.organizations.organization import Organization, lock, seats_of
 from llmops.organizations.roles import Role
 from llmops.web.actor import Actor
 from llmops.web.request import Request
 
 JoinedHow = Literal["sign_up", "invitation", "sso", "directory", "operator"]
+PAST_ENFORCEMENT: tuple[Method, ...] = ("sso", "break_glass", "rescue")
+"""The ways of signing in whose sessions count where single sign-on is compulsory (TEN-18)."""
 _TOUCH_SECONDS = 60
 
 
@@ -46,38 +45,24 @@ class Member(Base):
     break_glass_at: Mapped[datetime | None]  # an owner named to get in with password and second factor if SSO is broken
 
 
-@dataclass(frozen=True)
-class Row:
-    """A member as the team list shows them."""
-
-    user_id: str
-    name: str
-    email: str
-    role: str
-    method: str
-    status: str
-    joined_at: datetime
-    joined_how: str
-    last_seen_at: datetime | None
-
-
 def join(db: Db, organization: Organization, user_id: str, *, role: Role, how: JoinedHow, now: datetime) -> None:
-    """Make the person an active member. Raises: NoSeatsLeft, counted under the organization's lock."""
-    db.execute(select(Organization.id).where(Organization.id == organization.id).with_for_update())
+    """Make the person an active member. Whoever was removed comes back: the caller has an administrator's word for it.
+
+    Raises: NoSeatsLeft, counted under the organization's lock.
+    """
+    lock(db, organization.id)
+    require_seat(db, organization)
+    mine = {"organization_id": organization.id, "user_id": user_id}
+    values = {"role": role, "status": "active", "joined_how": how, "joined_at": now}
+    if change(db, Member, mine | {"status": "removed"}, **values) != 1:
+        add(db, Member, id=ids.new("om"), **mine, **values)
+
+
+def require_seat(db: Db, organization: Organization) -> None:
+    """One more may be active. The caller holds the organization's lock. Raises: NoSeatsLeft."""
     seats = seats_of(organization)
     if seats is not None and active_count(db, organization.id) >= seats:
         raise NoSeatsLeft(seen=seats)
-    add(
-        db,
-        Member,
-        id=ids.new("om"),
-        organization_id=organization.id,
-        user_id=user_id,
-        role=role,
-        status="active",
-        joined_how=how,
-        joined_at=now,
-    )
 
 
 def of(db: Db, organization_id: str, user_id: str) -> Member | None:
@@ -85,9 +70,43 @@ def of(db: Db, organization_id: str, user_id: str) -> Member | None:
     return find(db, Member, organization_id=organization_id, user_id=user_id)
 
 
-def home_of(db: Db, user_id: str) -> Member | None:
-    """The organization that a person who signs in with a password acts in: the one used last, else joined first."""
+def find_in(db: Db, organization_id: str, member_id: str) -> Member | None:
+    """The membership with this id, if it is in this organization (TEN-20)."""
+    return find(db, Member, organization_id=organization_id, id=member_id)
+
+
+def owner_addresses(db: Db, organization_id: str) -> Sequence[str]:
+    """Where the active owners of an organization read their mail."""
+    owners = (Member.organization_id == organization_id) & (Member.role == Role.OWNER) & (Member.status == "active")
+    joined = Member.table().join(User.table(), User.id == Member.user_id)
+    statement = select(User.email).select_from(joined).where(owners, User.suspended_at.is_(None)).order_by(User.email)
+    return db.execute(statement).scalars().all()
+
+
+def addresses(db: Db, organization_id: str) -> Sequence[str]:
+    """Where the active members of an organization read their mail."""
+    active = (Member.organization_id == organization_id) & (Member.status == "active")
+    joined = Member.table().join(User.table(), User.id == Member.user_id)
+    statement = select(User.email).select_from(joined).where(active, User.suspended_at.is_(None)).order_by(User.email)
+    return db.execute(statement).scalars().all()
+
+
+def name_of(db: Db, organization_id: str, user_id: str) -> str | None:
+    """What a member of an organization is called; None for who is none."""
+    mine = (Member.organization_id == organization_id) & (Member.user_id == user_id)
+    joined = Member.table().join(User.table(), User.id == Member.user_id)
+    row = db.execute(select(User.first_name, User.last_name, User.email).select_from(joined).where(mine)).first()
+    return (f"{row.first_name} {row.last_name}".strip() or row.email) if row else None
+
+
+def home_of(db: Db, user_id: str, *, by_password: bool = False) -> Member | None:
+    """The organization that a person who signs in acts in: the one used last, else joined first.
+
+    `by_password`: only those that a password opens, which is none where single sign-on is compulsory (TEN-18).
+    """
     active = (Member.user_id == user_id) & (Member.status == "active") & Organization.suspended_at.is_(None)
+    if by_password:
+        active &= Organization.sso_enforced_at.is_(None)
     statement = (
         Member.rows()
         .join(Organization.table(), Organization.id == Member.organization_id)
@@ -109,62 +128,22 @@ def active_count(db: Db, organization_id: str) -> int:
     return db.execute(select(func.count()).select_from(Member).where(where)).scalar_one()
 
 
+def set_break_glass(db: Db, organization_id: str, user_id: str, *, at: datetime | None) -> None:
+    """Note since when a member is named for emergencies, or that they are no longer."""
+    change(db, Member, {"organization_id": organization_id, "user_id": user_id}, break_glass_at=at)
+
+
 def seen(db: Db, organization_id: str, user_id: str, *, method: str, now: datetime) -> None:
     """Remember when and how the member was last here."""
     mine = {"organization_id": organization_id, "user_id": user_id}
     change(db, Member, mine, last_seen_at=now, last_method=method)
 
 
-def listed(
-    db: Db, organization_id: str, *, text: str = "", role: str = "", offset: int = 0, most: int = 50
-) -> tuple[Sequence[Row], int]:
-    """One page of members by name, and how many fit the search in all."""
-    where = [Member.organization_id == organization_id, Member.status != "removed"]
-    if text:
-        name = User.first_name + " " + User.last_name
-        where.append(or_(name.icontains(text, autoescape=True), User.email.icontains(text, autoescape=True)))
-    if role:
-        where.append(Member.role == role)
-    joined = Member.table().join(User.table(), User.id == Member.user_id)
-    total = db.execute(select(func.count()).select_from(joined).where(*where)).scalar_one()
-    has_sso = select(Identity.id).where(Identity.user_id == User.id).exists()
-    has_password = select(Password.user_id).where(Password.user_id == User.id).exists()
-    rows = db.execute(
-        select(
-            Member.table(),
-            User.first_name,
-            User.last_name,
-            User.email,
-            has_sso.label("sso"),
-            has_password.label("password"),
-        )
-        .select_from(joined)
-        .where(*where)
-        .order_by(func.lower(User.first_name), func.lower(User.last_name), User.email)
-        .offset(offset)
-        .limit(most)
-    )
-    return [
-        Row(
-            user_id=row.user_id,
-            name=f"{row.first_name} {row.last_name}".strip(),
-            email=row.email,
-            role=row.role,
-            method=" + ".join(way for way, has in (("SSO", row.sso), ("Password", row.password)) if has) or "None yet",
-            status=row.status,
-            joined_at=row.joined_at,
-            joined_how=row.joined_how,
-            last_seen_at=row.last_seen_at,
-        )
-        for row in rows
-    ], total
-
-
 _BEHIND_SESSION = (
     select(
         Session.last_seen_at, Session.authenticated_at, Session.connection_id, Session.method,
         User.email, User.first_name, User.last_name,
-        Member.role, Organization.name, Organization.slug, Organization.plan,
+        Member.role, Organization.name, Organization.slug, Organization.plan, Organization.sso_enforced_at,
     )
     .join(User.table(), User.id == Session.user_id)
     .join(Member.table(), (Member.user_id == Session.user_id) & (Member.organization_id == Session.organization_id))
@@ -179,6 +158,7 @@ _BEHIND_SESSION = (
         User.suspended_at.is_(None),
         Member.status == "active",
         Organization.suspended_at.is_(None),
+        or_(Organization.sso_enforced_at.is_(None), Session.method.in_(PAST_ENFORCEMENT)),
     )
 )  # fmt: skip
 """Made once: this statement runs on every request."""
@@ -221,6 +201,7 @@ def actor(r: Request) -> Actor | None:
         method=row.method,
         connection_id=row.connection_id,
         authenticated_at=row.authenticated_at,
+        sso_enforced=row.sso_enforced_at is not None,
     )
 
 

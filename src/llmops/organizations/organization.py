@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -82,9 +82,26 @@ def everyone(db: Db) -> Sequence[Organization]:
     return many(db, Organization, Organization.rows().order_by(Organization.slug))
 
 
-def change_plan(db: Db, organization_id: str, *, plan: Plan) -> None:
-    """Put the customer on another plan."""
-    change(db, Organization, {"id": organization_id}, plan=plan)
+def lock(db: Db, organization_id: str) -> None:
+    """Until this transaction ends nobody else decides anything that counts this organization's people."""
+    db.execute(select(Organization.id).where(Organization.id == organization_id).with_for_update())
+
+
+def enforce_sso(db: Db, organization_id: str, *, now: datetime) -> bool:
+    """Passwords open no door of this organization from now on. False when they did not before either."""
+    return change(db, Organization, {"id": organization_id, "sso_enforced_at": None}, sso_enforced_at=now) == 1
+
+
+def relax_sso(db: Db, organization_id: str) -> bool:
+    """Passwords open doors again. False when they did before too."""
+    table = Organization.table()
+    enforcing = (table.c.id == organization_id) & table.c.sso_enforced_at.is_not(None)
+    return db.execute(update(table).where(enforcing).values(sso_enforced_at=None)).rowcount == 1
+
+
+def change_plan(db: Db, organization_id: str, *, plan: Plan, seats: int | None) -> None:
+    """Put the customer on a plan, with as many seats as the contract says (None: the plan's own number)."""
+    change(db, Organization, {"id": organization_id}, plan=plan, seats=seats)
 
 
 def allows_sso(organization: Organization) -> bool:

@@ -30,7 +30,7 @@ from llmops.errors import (
     OrganizationSuspended,
     SubjectShared,
 )
-from llmops.organizations import domains, members
+from llmops.organizations import acceptance, domains, members
 from llmops.organizations.members import Member
 from llmops.organizations.organization import Organization
 from llmops.organizations.roles import NEEDS_PROOF, Role
@@ -157,7 +157,7 @@ def _take_new_email(db: Db, organization: Organization, user: User, email: str, 
 def _new(
     db: Db, organization: Organization, connection_id: str, profile: Profile, *, now: datetime, ip: str
 ) -> Welcome:
-    """A first sign-in: account and membership, role Member, no invitation, no letter to verify."""
+    """A first sign-in: account and membership, no letter to verify; role Member, but for an open invitation's."""
     try:
         user = users.create(
             db,
@@ -169,7 +169,10 @@ def _new(
         )
     except EmailInUse:  # two first sign-ins at the same moment: the other one made the account
         raise LoginAlreadyAnswered(email=profile.email) from None
-    members.join(db, organization, user.id, role=Role.MEMBER, how="sso", now=now)
+    vouched = profile.email_verified is True
+    invited = acceptance.role_by_invitation(db, organization.id, user.email, proven=vouched, now=now)
+    role = invited or Role.MEMBER
+    members.join(db, organization, user.id, role=role, how="sso", now=now)
     identities.link(db, connection_id, profile.subject, user_id=user.id, now=now)
     log.record(
         db,
@@ -180,6 +183,7 @@ def _new(
         ip=ip,
         now=now,
         email=user.email,
+        role=role,
         how="sso",
     )
     return Welcome(user, created=True)

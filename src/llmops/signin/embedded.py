@@ -10,10 +10,15 @@ from llmops.organizations.organization import Organization
 from llmops.web.request import Request
 
 
-def authorization_url(r: Request, organization: Organization, *, return_to: str, login_hint: str | None) -> str:
-    """Where to send the browser so that the person signs in with their company. Raises: SsoNotConfigured."""
+def authorization_url(
+    r: Request, organization: Organization, *, return_to: str, login_hint: str | None, force: bool = False
+) -> str:
+    """Where to send the browser so that the person signs in with their company. Raises: SsoNotConfigured.
+
+    With `force` they have to prove there who they are, even if they are signed in.
+    """
     connection = connections.active_for(r.db, organization.id)
-    return departure.depart(r, connection, return_to=return_to, login_hint=login_hint)
+    return departure.depart(r, connection, return_to=return_to, login_hint=login_hint, force=force)
 
 
 def profile_for(r: Request, code: str) -> Redeemed:

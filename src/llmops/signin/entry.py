@@ -9,6 +9,7 @@ from llmops.accounts.sessions import Method
 from llmops.audit import log
 from llmops.audit.actions import Action
 from llmops.organizations import members
+from llmops.signin import known_browsers, notices
 from llmops.web.request import Request, local_path, see_other
 
 LAST_METHOD_COOKIE = "__Host-llmops_last"
@@ -24,11 +25,19 @@ def enter(
     return_to: str,
     connection_id: str | None = None,
     not_after: datetime | None = None,
+    proven_at: datetime | None = None,
     first_time: bool = False,
+    action: Action = Action.SIGNED_IN,
 ) -> Response:
-    """Open a session in this browser and go on. A session that was there ends: its id is never used again (SES-06)."""
+    """Open a session in this browser and go on. A session that was there ends: its id is never used again (SES-06).
+
+    `proven_at`: when an identity provider asked the person again because we had told it to. Without that nobody knows
+    when it last did, so such a session counts as proven long ago (SES-12).
+    """
     if r.actor is not None:
         sessions.end(r.db, r.actor.session_id, user_id=r.actor.user_id, now=r.now)
+    if method == "password":
+        notices.of_new_device(r, user_id)
     cookie = sessions.open_session(
         r.db,
         r.site.keyring,
@@ -38,16 +47,18 @@ def enter(
         method=method,
         connection_id=connection_id,
         not_after=not_after,
+        authenticated_at=proven_at or (sessions.UNKNOWN if method == "sso" else r.now),
         now=r.now,
         ip=r.ip,
         user_agent=r.user_agent,
     )
     members.seen(r.db, organization_id, user_id, method=method, now=r.now)
-    log.record(
-        r.db, Action.SIGNED_IN, organization_id=organization_id, actor=user_id, ip=r.ip, now=r.now, method=method
-    )
+    log.record(r.db, action, organization_id=organization_id, actor=user_id, ip=r.ip, now=r.now, method=method)
+    r.site.metrics.login(method=method)
     r.set_cookie(sessions.COOKIE, cookie)
-    r.set_cookie(LAST_METHOD_COOKIE, method, max_age_seconds=_YEAR_SECONDS)
+    known_browsers.remember(r, user_id)
+    if method in ("password", "sso"):  # nobody needs to be reminded of an emergency
+        r.set_cookie(LAST_METHOD_COOKIE, method, max_age_seconds=_YEAR_SECONDS)
     return see_other("/?welcome=1" if first_time and return_to == "/" else local_path(return_to))
 
 

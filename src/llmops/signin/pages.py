@@ -5,18 +5,18 @@ import re
 import structlog
 from starlette.responses import Response
 
-from llmops.accounts import passwords, users
+from llmops.accounts import factors, passwords, users
 from llmops.base import ids
-from llmops.base.email import normalise
+from llmops.base.email import domain_of
 from llmops.errors import (
     BodyUnreadable,
     Failure,
     FormExpired,
-    InvalidEmail,
     NotFound,
     OrganizationUnknown,
     SignInFailure,
     SignInUnclear,
+    SsoRequired,
     TooManyAttempts,
     Unexpected,
     WrongCredentials,
@@ -24,8 +24,9 @@ from llmops.errors import (
 )
 from llmops.organizations import members, organization
 from llmops.organizations.organization import Organization
+from llmops.signin import enforcement, second_step
+from llmops.signin.credentials import count_try
 from llmops.signin.entry import LAST_METHOD_COOKIE, enter, leave
-from llmops.web import limits
 from llmops.web.doors import get, post
 from llmops.web.failures import as_page
 from llmops.web.render import THEME_COOKIE, alert, render
@@ -62,6 +63,7 @@ def sign_in_page(
     *,
     failure: Failure | None = None,
     email: str = "",
+    sso_email: str = "",
     next_path: str = "",
     status: int = 200,
     notice: str | None = None,
@@ -72,7 +74,8 @@ def sign_in_page(
     if typed:
         r.clear_cookie(TYPED_COOKIE)
     domain = r.query("domain") if r.method == "GET" else None
-    sso_email = typed or (r.query("email") or "" if r.method == "GET" else "") or (f"@{domain}" if domain else "")
+    asked = (r.query("email") or "") if r.method == "GET" else ""
+    sso_email = sso_email or typed or asked or (f"@{domain}" if domain else "")
     last_method = r.cookies.get(LAST_METHOD_COOKIE)
     in_sso = bool(only or domain or (shown and shown["code"] != WrongCredentials.code))
     return render(
@@ -93,41 +96,41 @@ def sign_in_page(
 
 
 def sign_in(r: Request) -> Response:
-    """POST /login: e-mail and password. Every refusal looks alike and takes as long (PWD-05)."""
+    """POST /login: e-mail and password. Every refusal looks alike and takes as long (PWD-05).
+
+    Where single sign-on is compulsory for the address's domain the password is not even looked at (TEN-18).
+    """
     typed, next_path = r.field("email"), local_path(r.field("next"))
     try:
-        limits.check(r, "password.address", limits.address_block(r.ip), most=60, window_seconds=300)
-        email = _normalised(typed)
-        # One address alone cannot use up what an account may be tried in all: it would lock the owner out (PWD-06).
-        limits.check(r, "password.pair", f"{email} {limits.address_block(r.ip)}", most=10, window_seconds=600)
-        limits.check(r, "password.account", email, most=100, window_seconds=3600)
-        return _sign_in(r, email, r.field("password"), next_path)
+        return _sign_in(r, count_try(r, typed), r.field("password"), next_path)
+    except SsoRequired as failure:
+        r.site.metrics.login(method="password", reason=failure.code)
+        return sign_in_page(r, failure=failure, sso_email=typed[:254], next_path=next_path, status=failure.status)
     except (WrongCredentials, TooManyAttempts) as failure:
+        r.site.metrics.login(method="password", reason=failure.code)
         page = sign_in_page(r, failure=failure, email=typed[:254], next_path=next_path, status=failure.status)
         if retry := failure.facts.get("retry_after_seconds"):
             page.headers["retry-after"] = retry
         return page
 
 
-def _normalised(typed: str) -> str:
-    """The address as accounts have it, so that another spelling gets no tries of its own; empty when it is none."""
-    try:
-        return normalise(typed)
-    except InvalidEmail:
-        return ""
-
-
 def _sign_in(r: Request, email: str, password: str, next_path: str) -> Response:
     with r.looking() as db:
+        if enforcement.for_address(db, email) is not None:
+            raise SsoRequired(domain=domain_of(email))
         user = users.with_email(db, email)
-        stored = passwords.find(db, user.id) if user else None
+        stored = passwords.find(db, user.id if user else "nobody")
     good = passwords.matches(stored, password)  # outside any transaction: it takes a while
     if user is None or stored is None or not good or user.suspended_at or user.email_verified_at is None:
         raise WrongCredentials()
-    home = members.home_of(r.db, user.id)
-    if home is None or not passwords.still(r.db, user.id, password_hash=stored):
+    if not passwords.still(r.db, user.id, password_hash=stored):
         raise WrongCredentials()
+    home = members.home_of(r.db, user.id, by_password=True)
+    if home is None:
+        raise SsoRequired(user=user.id) if members.home_of(r.db, user.id) else WrongCredentials()
     passwords.rehash_if_old(r.db, user.id, password_hash=stored, password=password, now=r.now)
+    if factors.enrolled(r.db, user.id):
+        return second_step.ask(r, user, return_to=next_path)
     return enter(r, user_id=user.id, organization_id=home.organization_id, method="password", return_to=next_path)
 
 
@@ -154,6 +157,7 @@ def back_to_sign_in(r: Request, failure: Failure) -> Response:
         return as_page(r, failure)
     if isinstance(failure, Unexpected) and r.path == "/login":
         return as_page(r, failure)  # a sign-in page that cannot be shown must not send the browser to itself
+    r.site.metrics.login(method="sso" if "/sso" in r.path else "password", reason=failure.code)
     ref = failure.ref or (r.id if isinstance(failure, Unexpected) else ids.reference())
     log.info("sign-in refused", code=failure.code, ref=ref, request_id=r.id, **failure.facts)
     return see_other(f"/login?sso_error={failure.code}&ref={ref}")

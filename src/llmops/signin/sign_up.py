@@ -3,6 +3,9 @@
 So nobody can sit on somebody else's address, and an unverified sign-up sees nothing of any organization (PWD-11).
 """
 
+import json
+from datetime import datetime
+
 from starlette.responses import Response
 
 from llmops.accounts import passwords, users, verification
@@ -10,17 +13,30 @@ from llmops.accounts.verification import OneTimeLink, Purpose
 from llmops.audit import log
 from llmops.audit.actions import Action
 from llmops.base.email import domain_of, normalise
-from llmops.errors import EmailInUse, Failure, InvalidEmail, LetterSpent, NameMissing, TooManyAttempts, WrongCredentials
+from llmops.db.tables import Db
+from llmops.errors import (
+    EmailInUse,
+    Failure,
+    InvalidEmail,
+    LetterSpent,
+    NameMissing,
+    SsoRequired,
+    TooManyAttempts,
+    WrongCredentials,
+)
+from llmops.jobs import queue
 from llmops.mail import letters
 from llmops.organizations import domains, members, organization
 from llmops.organizations.roles import Role
 from llmops.plans import Plan
+from llmops.signin import enforcement
 from llmops.signin.entry import enter
-from llmops.web import limits
+from llmops.web import limits, one_time
 from llmops.web.doors import get, post
 from llmops.web.render import alert, render
-from llmops.web.request import Request
+from llmops.web.request import Request, Site
 
+JOB = "sign_up.asked"
 FIELDS = ("first_name", "last_name", "email", "organization_name")
 _PERSONAL = "This looks like a personal address. You can go on, but single sign-on will need a company address."
 _HOUR = 3600
@@ -60,7 +76,7 @@ def sign_up(r: Request) -> Response:
         "password_hash": password_hash,
         "browser": r.sealer.hashed("signup.browser", r.browser),
     }
-    _write(r, email, payload)
+    _queue_letter(r, email, payload)
     return _check_mail(r, email)
 
 
@@ -68,15 +84,15 @@ def resend(r: Request) -> Response:
     """POST /signup/resend: the same letter again, with a new link; the old one is void."""
     email = normalise(r.field("email"))
     limits.check(r, "signup.resend", email, most=3, window_seconds=600)
-    pending = verification.pending(r.db, Purpose.VERIFY_EMAIL, subject=email, now=r.now)
-    if pending is not None:
-        _write(r, email, pending.payload)
+    _queue_letter(r, email, None)
     return _check_mail(r, email)
 
 
 def show_verify(r: Request) -> Response:
     """GET /signup/verify: the page with the button; opening it spends nothing."""
-    secret = r.query("token") or ""
+    if (answer := one_time.arrived(r, "verify")) is not None:
+        return answer
+    secret = one_time.token_of(r, "verify")
     link = verification.look(r.db, r.sealer, Purpose.VERIFY_EMAIL, secret=secret, now=r.now)
     return _verify_page(r, link, secret)
 
@@ -95,11 +111,14 @@ def verify(r: Request) -> Response:
         if not passwords.matches(link.payload["password_hash"], r.field("password")):
             return _verify_page(r, link, secret, failure=WrongCredentials())
     link = verification.spend(r.db, r.sealer, Purpose.VERIFY_EMAIL, secret=secret, now=r.now)
+    one_time.forget(r, "verify")
     return _create(r, link)
 
 
 def _create(r: Request, link: OneTimeLink) -> Response:
     email, payload = link.subject, link.payload
+    if enforcement.for_address(r.db, email) is not None:  # required since the letter was written
+        raise SsoRequired(domain=domain_of(email))
     try:
         user = users.create(
             r.db,
@@ -120,25 +139,35 @@ def _create(r: Request, link: OneTimeLink) -> Response:
     return enter(r, user_id=user.id, organization_id=made.id, method="password", return_to="/")
 
 
-def _write(r: Request, email: str, payload: dict[str, str]) -> None:
-    """The letter: with the link for a new address, with a hint for one that has an account."""
-    if users.with_email(r.db, email) is not None:
-        link = f"{r.settings.base_url}/login"
-        letters.send(
-            r.db, r.sealer, r.settings, to=email, template="accounts/mail/already_registered", now=r.now, link=link
-        )
-        return
-    secret = verification.issue(r.db, r.sealer, Purpose.VERIFY_EMAIL, subject=email, payload=payload, now=r.now)
-    letters.send(
-        r.db,
-        r.sealer,
-        r.settings,
-        to=email,
-        template="accounts/mail/verify",
-        now=r.now,
-        link=f"{r.settings.base_url}/signup/verify?token={secret}",
-        minutes_valid=int(verification.LIFE[Purpose.VERIFY_EMAIL].total_seconds() // 60),
-    )
+def _queue_letter(r: Request, email: str, payload: dict[str, str] | None) -> None:
+    """Have the letter written in the worker: who has an account must not show in how long this takes (PWD-05)."""
+    queue.put(r.db, r.sealer, kind=JOB, payload=json.dumps({"email": email, "payload": payload}), now=r.now)
+
+
+def write(site: Site, asked: str) -> None:
+    """The job: the letter, with the link for a new address, with a hint for one that has an account or SSO.
+
+    Without a payload it is the letter of the sign-up that waits for this address, if there is one.
+    """
+    email, payload = (json.loads(asked)[name] for name in ("email", "payload"))
+    now = site.clock()
+    with site.database.writing() as db:
+        waiting = verification.pending(db, Purpose.VERIFY_EMAIL, subject=email, now=now)
+        if payload is None and waiting is None:
+            return
+        if (held_by := enforcement.for_address(db, email)) is not None:
+            enforcement.point_to_sso(db, site.sealer, site.settings, held_by, email=email, now=now)
+        elif users.with_email(db, email) is not None:
+            _send(db, site, email, "accounts/mail/already_registered", link="/login", now=now)
+        else:
+            about = payload or (waiting.payload if waiting else {})
+            secret = verification.issue(db, site.sealer, Purpose.VERIFY_EMAIL, subject=email, payload=about, now=now)
+            _send(db, site, email, "accounts/mail/verify", link=f"/signup/verify?token={secret}", now=now)
+
+
+def _send(db: Db, site: Site, email: str, template: str, *, link: str, now: datetime) -> None:
+    url, minutes = f"{site.settings.base_url}{link}", int(verification.LIFE[Purpose.VERIFY_EMAIL].total_seconds() // 60)
+    letters.send(db, site.sealer, site.settings, to=email, template=template, now=now, link=url, minutes_valid=minutes)
 
 
 def _problems(typed: dict[str, str]) -> tuple[dict[str, str], str]:

@@ -31,7 +31,7 @@ from llmops.provisioning import jit
 from llmops.signin import embedded, policy
 from llmops.signin.entry import enter
 from llmops.signin.pages import TYPED_COOKIE, back_to_sign_in, show_for_organization
-from llmops.web import limits
+from llmops.web import limits, one_time
 from llmops.web.doors import get, post
 from llmops.web.render import render
 from llmops.web.request import Request, local_path, see_other
@@ -100,6 +100,7 @@ def callback(r: Request) -> Response:
         method="sso",
         connection_id=redeemed.connection_id,
         not_after=redeemed.profile.session_ends_at,
+        proven_at=redeemed.forced_at,
         return_to=redeemed.return_to,
         first_time=welcome.created,
     )
@@ -146,7 +147,9 @@ def _ask_for_proof(r: Request, redeemed: Redeemed, found: Organization, failure:
 
 def show_link(r: Request) -> Response:
     """GET /login/link: what will be connected with what. Opening it spends nothing."""
-    secret = r.query("token") or ""
+    if (answer := one_time.arrived(r, "link")) is not None:
+        return answer
+    secret = one_time.token_of(r, "link")
     link = verification.look(r.db, r.sealer, Purpose.CONFIRM_LINK, secret=secret, now=r.now)
     connection = connections.get(r.db, link.payload["connection"])
     user = user_with_id(r.db, link.payload["user"])
@@ -164,6 +167,7 @@ def connect_link(r: Request) -> Response:
     """POST /login/link: the owner of the mailbox connects the company sign-in, in the browser that began (TEN-11)."""
     link = verification.spend(r.db, r.sealer, Purpose.CONFIRM_LINK, secret=r.field("token"), now=r.now)
     _require_same_browser(r, link.payload)
+    one_time.forget(r, "link")
     found = organization.get(r.db, link.payload["organization"])
     user = jit.require_welcome(r.db, found, link.payload["user"])
     jit.connect(r.db, found, link.payload["connection"], link.payload["subject"], user, now=r.now, ip=r.ip)

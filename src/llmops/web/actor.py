@@ -21,6 +21,7 @@ class Actor:
     method: str
     connection_id: str | None
     authenticated_at: datetime
+    sso_enforced: bool = False  # passwords open no door of the organization
 
     @property
     def name(self) -> str:

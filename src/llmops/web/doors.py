@@ -53,6 +53,7 @@ def get(
     *,
     signed_in: bool = False,
     only: Only = "",
+    recent: str = "",
     writes: bool = False,
     asks: bool = False,
     guard: Guard | None = None,
@@ -60,7 +61,10 @@ def get(
 ) -> Door:
     """A page. `writes` only for the ways back from an identity provider, which a random state protects."""
     signed_in = signed_in or bool(only)
-    return Door("GET", path, handler, writes=writes, signed_in=signed_in, only=only, asks=asks, guard=guard, edge=edge)
+    return Door(
+        "GET", path, handler, writes=writes, signed_in=signed_in, only=only, recent=recent, asks=asks, guard=guard,
+        edge=edge,
+    )  # fmt: skip
 
 
 def post(

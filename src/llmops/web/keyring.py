@@ -111,6 +111,11 @@ def reseal(db: Db, sealer: Sealer) -> int:
     return len(rows)
 
 
+def made_at(db: Db) -> datetime | None:
+    """When the key that encrypts now was made; None before the first."""
+    return db.execute(select(CookieKey.created_at).where(CookieKey.retired_at.is_(None))).scalars().first()
+
+
 def _alive(db: Db, now: datetime) -> list[CookieKey]:
     """The keys that may decrypt; the one that encrypts comes first."""
     alive = CookieKey.dead_at.is_(None) | (CookieKey.dead_at > now)

@@ -41,6 +41,7 @@ def check(r: Request, scope: str, subject: str, *, most: int, window_seconds: in
     with r.aside() as db:
         count = hit(db, r.sealer, scope, subject, window_seconds=window_seconds, now=r.now)
     if count > most:
+        r.site.metrics.limited(scope)
         left = window_seconds - int(r.now.timestamp()) % window_seconds
         raise TooManyAttempts(scope=scope, seen=count, expected=most, retry_after_seconds=left)
 

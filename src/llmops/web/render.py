@@ -1,4 +1,7 @@
-"""Pages and letters from templates: "signin/sign_in.html" is signin/templates/sign_in.html."""
+"""Pages and letters from templates: "signin/sign_in.html" is signin/templates/sign_in.html.
+
+A capability may lie deeper: "broker/portal/step.html" is broker/portal/templates/step.html.
+"""
 
 import hashlib
 from functools import cache
@@ -8,7 +11,9 @@ from typing import Any
 from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound, select_autoescape
 from starlette.responses import HTMLResponse
 
+from llmops.base import outside
 from llmops.errors import Failure
+from llmops.web.markup import marked
 from llmops.web.request import Request
 from llmops.web.security import csrf_token
 
@@ -19,11 +24,17 @@ THEME_COOKIE = "__Host-llmops_theme"
 
 class _Templates(BaseLoader):
     def get_source(self, environment: Environment, template: str) -> tuple[str, str, Any]:
-        capability, _, name = template.partition("/")
-        path = _PACKAGE / capability / "templates" / name
-        if ".." in template or not path.is_file():
+        path = _path(template)
+        if ".." in template or path is None:
             raise TemplateNotFound(template)
         return path.read_text(encoding="utf-8"), str(path), lambda: True
+
+
+def _path(template: str) -> Path | None:
+    """Where a template lies: in the first folder on its way that has the folder `templates`."""
+    parts = template.split("/")
+    places = (_PACKAGE.joinpath(*parts[:depth], "templates", *parts[depth:]) for depth in range(1, len(parts)))
+    return next((place for place in places if place.is_file()), None)
 
 
 @cache
@@ -41,6 +52,8 @@ environment = Environment(
     lstrip_blocks=True,
 )
 environment.globals["static"] = static
+environment.filters["visible"] = outside.visible
+environment.filters["marked"] = marked
 
 
 def render(

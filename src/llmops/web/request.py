@@ -16,7 +16,9 @@ from urllib.parse import parse_qsl, quote
 from starlette.responses import RedirectResponse, Response
 
 from llmops.base.clock import Clock
+from llmops.base.dns import Lookup
 from llmops.base.fetch import Fetcher
+from llmops.base.metrics import Metrics
 from llmops.base.sealing import Sealer, token
 from llmops.db.engine import Database
 from llmops.db.tables import Db
@@ -43,6 +45,8 @@ class Site:
     fetch: Fetcher
     clock: Clock
     identify: Callable[["Request"], Actor | None]
+    resolve_txt: Lookup
+    metrics: Metrics
 
 
 @dataclass

@@ -32,6 +32,7 @@ class Entrance:
 
     def __init__(self, site: Site, doors: Sequence[Door], edge: Edge, threads: CapacityLimiter) -> None:
         self.site, self.edge, self.threads = site, edge, threads
+        self.route = doors[0].path if doors else "unmatched"  # never what somebody typed: it would be a label each
         self.by_method = {door.method: door for door in doors}
         # Identity providers that do not answer may hold half of the threads of a path that asks them, never all.
         self.askers = CapacityLimiter(max(1, int(threads.total_tokens) // 2))
@@ -75,6 +76,7 @@ class Entrance:
                 seconds=seconds,
                 request_id=r.id,
             )
+            self.site.metrics.request(route=self.route, method=r.method, status=response.status_code, seconds=seconds)
         await response(scope, receive, send)
 
     def answer(self, r: Request, door: Door | None, refused: Failure | None) -> Response:

@@ -18,13 +18,18 @@ def test_der_pem_and_base64_are_the_same_certificate() -> None:
     readings = [
         certificate.from_der(known.der),
         certificate.from_base64(base64.encodebytes(known.der).decode()),
-        certificate.from_pasted(known.der),
-        certificate.from_pasted(pem.encode()),
-        certificate.from_pasted(b"subject=/CN=idp\r\n" + pem.replace("\n", "\r\n").encode() + b"\r\n"),
-        certificate.from_pasted(bare.encode()),
+        *certificate.from_pasted(known.der),
+        *certificate.from_pasted(pem.encode()),
+        *certificate.from_pasted(b"subject=/CN=idp\r\n" + pem.replace("\n", "\r\n").encode() + b"\r\n"),
+        *certificate.from_pasted(bare.encode()),
     ]
     assert len(set(readings)) == 1
     assert readings[0].encoded == base64.b64encode(known.der).decode()
+
+
+def test_several_pasted_certificates_are_all_taken_once() -> None:
+    one, other = signer().certificate, signer("another").certificate
+    assert certificate.from_pasted((one.pem + other.pem + one.pem).encode()) == (one, other)
 
 
 def test_certificate_tells_fingerprint_dates_and_key() -> None:

@@ -37,23 +37,35 @@ from saml2.server import Server
 variable = os.environ.get
 PORT, WORK = int(os.environ["PORT"]), Path(os.environ["WORK"])
 BASE = os.environ["BASE_URL"].rstrip("/")
-USERS = json.loads((WORK / "users.json").read_text())
-SERVICE_PROVIDERS = json.loads((WORK / "sps.json").read_text())
 BACKEND = variable("PYSAML2_BACKEND") or ("xmlsec1" if shutil.which("xmlsec1") else "XMLSecurity")
 KEY, CERTIFICATE = WORK / "idp.key", WORK / "idp.crt"
 
 
+def users() -> dict:
+    """Its people, read anew each time: a test changes the file as an administrator changes a record."""
+    return json.loads((WORK / "users.json").read_text())
+
+
+def service_providers() -> list[dict]:
+    """The applications, read anew each time too; other addresses need a restart."""
+    return json.loads((WORK / "sps.json").read_text())
+
+
 def make_key() -> None:
-    """A throw-away RSA key (pysaml2 wants it in the traditional form) and its self-signed certificate, once a folder."""
+    """A throw-away RSA key (pysaml2 wants it in the traditional form) and its self-signed certificate, once a folder.
+
+    The certificate ends in PYSAML2_CERT_DAYS days; it has expired already when that is negative.
+    """
     if CERTIFICATE.exists():
         return
+    days = int(variable("PYSAML2_CERT_DAYS", "3650"))
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name.from_rfc4514_string("CN=throwaway-pysaml2")
     now = datetime.datetime.now(datetime.timezone.utc)
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=3650))
+        .not_valid_before(now + datetime.timedelta(days=min(days, 0) - 1))
+        .not_valid_after(now + datetime.timedelta(days=days))
         .sign(key, hashes.SHA256())
     )
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
@@ -131,7 +143,7 @@ def parsed(reader, path: str, fields: dict[str, str]):
 def asked(path: str, fields: dict[str, str]) -> dict:
     """What the service provider asks for; an IdP-initiated login asks for nothing. Raises: Refused."""
     if path == "/idp-initiated":
-        sp = next((sp for sp in SERVICE_PROVIDERS if sp["entity_id"] == fields.get("sp")), SERVICE_PROVIDERS[0])
+        sp = next((sp for sp in service_providers() if sp["entity_id"] == fields.get("sp")), service_providers()[0])
         return {"sp": sp["entity_id"], "acs": sp["acs_url"], "relay_state": fields.get("RelayState", "")}
     message = parsed(SERVER.parse_authn_request, path, fields).message
     try:
@@ -153,8 +165,8 @@ def asked(path: str, fields: dict[str, str]) -> dict:
 
 def answer(request: dict, user: str) -> str:
     """The page whose form carries the Response to the service provider."""
-    sp = next((sp for sp in SERVICE_PROVIDERS if sp["entity_id"] == request["sp"]), {})
-    identity = {name: value for name, value in USERS[user].items() if name != "password"}
+    sp = next((sp for sp in service_providers() if sp["entity_id"] == request["sp"]), {})
+    identity = {name: value for name, value in users()[user].items() if name != "password"}
     wanted = request.get("nameid_format") or sp.get("nameid_format") or NAMEID_FORMAT_EMAILADDRESS
     name_id = None
     if wanted in (NAMEID_FORMAT_EMAILADDRESS, NAMEID_FORMAT_UNSPECIFIED):
@@ -165,7 +177,7 @@ def answer(request: dict, user: str) -> str:
         userid=user,
         in_response_to=request.get("id"),
         destination=request["acs"],
-        sp_entity_id=request["sp"],
+        sp_entity_id=sp.get("audience") or request["sp"],
         name_id=name_id,
         name_id_policy=request.get("policy"),
         authn={"class_ref": PASSWORDPROTECTEDTRANSPORT, "authn_auth": BASE},
@@ -221,7 +233,8 @@ def login_form(request: dict) -> str:
 
 def log_in(start, fields: dict[str, str]):
     user, key = fields.get("username", ""), fields.get("key", "")
-    if user not in USERS or USERS[user]["password"] != fields.get("password") or key not in PENDING:
+    known = users()
+    if user not in known or known[user]["password"] != fields.get("password") or key not in PENDING:
         return send(start, titled("Wrong username or password"), status="403 Forbidden")
     session = uuid.uuid4().hex
     SESSIONS[session] = user
@@ -253,7 +266,7 @@ def route(environ: dict, start):
         return log_out(start, path, fields, session)
     links = "".join(
         f'<p><a href="/idp-initiated?{urlencode({"sp": sp["entity_id"]})}">{html.escape(sp["entity_id"])}</a>'
-        for sp in SERVICE_PROVIDERS
+        for sp in service_providers()
     )
     return send(start, titled(f"pysaml2 IdP ({BACKEND})", f"<p>user: {html.escape(str(user))}</p>{links}"))
 

@@ -50,7 +50,7 @@ def service_providers() -> list[dict]:
     """SPS_JSON, or one service provider from SP_*.
 
     Each has entity_id and acs_url; it may have slo_url, cert (PEM), metadata_file or metadata_xml, nameid_format,
-    want_signed_requests, encrypt, sign_response, sign_assertion.
+    want_signed_requests, encrypt, sign_response, sign_assertion, audience (to name another one than its own).
     """
     found = from_json_file("SPS_JSON") or [
         {
@@ -64,6 +64,7 @@ def service_providers() -> list[dict]:
             "want_signed_requests": flag("SP_SIGNS_REQUESTS"),
             "encrypt": flag("SP_ENCRYPT"),
             "cert": Path(variable("SP_CERT_FILE")).read_text() if variable("SP_CERT_FILE") else None,
+            "audience": variable("SP_AUDIENCE"),
         }
     ]
     for sp in found:
@@ -108,6 +109,8 @@ def configure(providers: list[dict], users: dict) -> None:
         old.unlink()
     for number, sp in enumerate(providers):
         (folder / f"sp{number}.xml").write_text(metadata(sp))
+        if sp.get("audience"):  # pysaml2 names nobody whose metadata it has not read
+            (folder / f"sp{number}-audience.xml").write_text(metadata({**sp, "entity_id": sp["audience"]}))
     (AT.work / "sps.json").write_text(json.dumps(providers, indent=1))
     (AT.work / "users.json").write_text(json.dumps(users, indent=1))
 

@@ -11,18 +11,19 @@ from functools import partial
 
 from starlette.responses import Response
 
-from llmops.broker import connections, logins, profiles
+from llmops.broker import connections, drafts, logins, profiles
 from llmops.broker.connections import Connection, Kind
 from llmops.broker.idp import arrival
+from llmops.broker.idp.evidence import OidcEvidence
 from llmops.broker.logins import Login
 from llmops.broker.oidc import callback, exchange, id_token, keys, userinfo
 from llmops.broker.oidc.callback import Callback
 from llmops.broker.oidc.discovery import Provider
 from llmops.broker.oidc.exchange import Client, TokenAnswer
-from llmops.broker.oidc.id_token import Claims, Rules
+from llmops.broker.oidc.id_token import Claims, Note, Rules
 from llmops.broker.oidc.keys import KeySet
 from llmops.broker.oidc.vendors import GOOGLE_ISSUER, entra_tenant
-from llmops.broker.saml.rules import Check
+from llmops.broker.portal import testing
 from llmops.db.tables import Db
 from llmops.errors import (
     BodyUnreadable,
@@ -44,29 +45,48 @@ _REFETCH_PAUSE = timedelta(minutes=1)
 
 def came_back(r: Request) -> Response:
     """GET: the browser comes back with a code or an error."""
-    checks: list[Check] = []
     login: Login | None = None
     with r.looking() as db:
         connection = connections.get(db, r.path.split("/")[3])
-    if Kind(connection.kind).is_saml:
-        raise ConnectionUnknown(seen=connection.id)
+        evidence = OidcEvidence(_speaking_oidc(db, connection))
     try:
         arrived = _callback(r)
         with r.looking() as db:
             login = logins.pending(db, r.sealer, connection, request_key=arrived.state, now=r.now)
-            verified = domains.verified(db, connection.organization_id)
+            judged = evidence.connection = testing.judged(db, r.sealer, login, connection)
+            evidence.verified_domains = domains.verified(db, connection.organization_id)
         logins.require_browser(login, r.sealer, browser=r.browser)
-        if connection.state != "active":
-            raise ConnectionInactive(connection=connection.id, state=connection.state)
-        claims, merged = _judge(r, connection, login, arrived, verified, checks)
-        profile = profiles.from_claims(claims, merged, connection)
-        _require_unchanged(r, connection)
-        return arrival.accept(r, login, profile, checks=checks)
+        _require_open(judged, login)
+        claims, merged = _judge(r, judged, login, arrived, evidence)
+        profile = profiles.from_claims(claims, merged, judged)
+        if login.how == "test":
+            testing.require_welcome(profile, evidence.verified_domains)
+        else:
+            _require_unchanged(r, connection)
+        return arrival.accept(r, login, profile, evidence)
     except Failure as failure:
-        if failure.facts:
-            checks.append(_check(failure.code, failure.facts.get("seen"), failure.facts.get("expected"), passed=False))
-        arrival.refuse(r, connection, login, failure, checks)
+        arrival.refuse(r, connection, login, failure, evidence)
         raise
+
+
+def _speaking_oidc(db: Db, connection: Connection) -> Connection:
+    """The connection itself, or its draft where only that one is OpenID Connect. Raises: ConnectionUnknown."""
+    candidates = (connection, drafts.of(db, connection.id) if Kind(connection.kind).is_saml else None)
+    for candidate in candidates:
+        if candidate is not None and not Kind(candidate.kind).is_saml:
+            return candidate
+    raise ConnectionUnknown(seen=connection.id)
+
+
+def _require_open(judged: Connection, login: Login) -> None:
+    """Only an active connection signs people in; a draft and one that is off may be tested (TEN-02).
+
+    Raises: ConnectionInactive, ConnectionUnknown (the judged configuration is not OpenID Connect).
+    """
+    if Kind(judged.kind).is_saml:
+        raise ConnectionUnknown(seen=judged.id)
+    if login.how != "test" and judged.state != "active":
+        raise ConnectionInactive(connection=judged.id, state=judged.state)
 
 
 def _require_unchanged(r: Request, connection: Connection) -> None:
@@ -88,26 +108,31 @@ def _judge(
     connection: Connection,
     login: Login,
     arrived: Callback,
-    verified: frozenset[str],
-    checks: list[Check],
+    evidence: OidcEvidence,
 ) -> tuple[Claims, Mapping[str, object]]:
     """Code, tokens, ID token, UserInfo: each step is noted for the trace. The claims, and all that was said."""
     provider = Provider.from_dict(connection.provider)
     secrets = logins.secrets_of(login, r.sealer)
+    client = Client(connection.client_id or "", connections.client_secret(connection, r.sealer))
+    evidence.secrets += [arrived.state, arrived.code or "", secrets["verifier"], secrets["nonce"], client.client_secret]
+    note = evidence.note
+    note("state", "the one of this attempt")
+    note("browser", "the one that started it")
     code = callback.require_code(arrived, provider)
-    checks.append(_check("callback", arrived.iss, provider.issuer))
+    note("callback", arrived.iss or "no iss", provider.issuer)
     tokens = exchange.exchange(
         provider,
-        Client(connection.client_id or "", connections.client_secret(connection, r.sealer)),
+        client,
         code=code,
         verifier=secrets["verifier"],
-        redirect_uri=connections.addresses(r.settings.base_url, connection.id).redirect_uri,
+        redirect_uri=connections.addresses(r.settings.base_url, drafts.address_id(connection)).redirect_uri,
         fetcher=r.site.fetch,
     )
-    checks.append(_check("token endpoint", "tokens", provider.token_endpoint))
-    rules = _rules(connection, provider, secrets["nonce"], verified)
-    claims, key_set = _checked(r, connection, provider, tokens, rules)
-    checks.append(_check("ID token", claims.issuer, provider.issuer))
+    evidence.id_token = tokens.id_token
+    evidence.secrets += [tokens.id_token, tokens.access_token]
+    note("token_endpoint", "code and PKCE verifier accepted", provider.token_endpoint)
+    rules = _rules(connection, provider, login, secrets["nonce"], evidence.verified_domains)
+    claims, key_set = _checked(r, connection, provider, tokens, rules, note)
     told = userinfo.userinfo(
         provider,
         tokens.access_token,
@@ -117,11 +142,13 @@ def _judge(
         fetcher=r.site.fetch,
         now=r.now,
     )
-    checks.append(_check("UserInfo", ", ".join(sorted(told)), ""))
-    return claims, userinfo.merge(claims, told)
+    evidence.userinfo = told if provider.userinfo_endpoint else None
+    note("userinfo", ", ".join(sorted(told)) or "not offered")
+    merged = evidence.claims = userinfo.merge(claims, told)
+    return claims, merged
 
 
-def _rules(connection: Connection, provider: Provider, nonce: str, verified: frozenset[str]) -> Rules:
+def _rules(connection: Connection, provider: Provider, login: Login, nonce: str, verified: frozenset[str]) -> Rules:
     return Rules(
         issuer=provider.issuer,
         client_id=connection.client_id or "",
@@ -129,18 +156,20 @@ def _rules(connection: Connection, provider: Provider, nonce: str, verified: fro
         algorithms=provider.algorithms,
         tenant_id=entra_tenant(provider.issuer),
         hosted_domains=verified if provider.issuer == GOOGLE_ISSUER else None,
+        max_age_seconds=0 if login.forced_at else None,
+        asked_at=login.forced_at,
     )
 
 
 def _checked(
-    r: Request, connection: Connection, provider: Provider, tokens: TokenAnswer, rules: Rules
+    r: Request, connection: Connection, provider: Provider, tokens: TokenAnswer, rules: Rules, note: Note
 ) -> tuple[Claims, KeySet]:
     """The ID token's claims. A key id that we do not know is worth one new look at the issuer's keys (OIDC-09)."""
     key_set = _keys(r, connection, provider)
 
     def check(with_keys: KeySet) -> Claims:
         return id_token.check_id_token(
-            tokens.id_token, with_keys, rules=rules, access_token=tokens.access_token, now=r.now
+            tokens.id_token, with_keys, rules=rules, access_token=tokens.access_token, now=r.now, note=note
         )
 
     try:
@@ -180,10 +209,6 @@ def _keep(db: Db, connection: Connection, fresh: KeySet, now: datetime) -> None:
 
 def _older(moment: datetime | None, age: timedelta, now: datetime) -> bool:
     return moment is None or now - moment > age
-
-
-def _check(name: str, seen: object, expected: object, *, passed: bool = True) -> Check:
-    return Check(name, "passed" if passed else "refused", str(seen or "")[:500], str(expected or "")[:500])
 
 
 doors = [get("/sso/oidc/{connection_id}/callback", came_back, writes=True, asks=True)]

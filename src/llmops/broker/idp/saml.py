@@ -2,13 +2,15 @@
 
 from starlette.responses import Response
 
-from llmops.broker import connections, logins, profiles
+from llmops.broker import assertions, connections, drafts, logins, profiles
 from llmops.broker.connections import Connection, Kind
 from llmops.broker.idp import arrival
+from llmops.broker.idp.evidence import SamlEvidence
 from llmops.broker.logins import Login
+from llmops.broker.portal import testing
 from llmops.broker.saml import certificate, keypair, metadata, response
 from llmops.broker.saml.response import Received
-from llmops.broker.saml.rules import Check, Rules, WantSigned
+from llmops.broker.saml.rules import Rules, WantSigned
 from llmops.errors import (
     BodyUnreadable,
     ConnectionInactive,
@@ -26,30 +28,32 @@ ACS_BYTES = 3 * response.ENCODED_LIMIT  # every character of the base64 may be p
 
 def acs(r: Request) -> Response:
     """POST: judge a Response. The path names the connection, so nothing in the message can (SAML-18)."""
-    connection = _connection(r)
-    checks: list[Check] = []
+    connection = connections.get(r.db, r.path.split("/")[3])
+    evidence = SamlEvidence(_speaking_saml(r, connection))
     login: Login | None = None
     try:
-        received = response.parse(_saml_response(r))
-        if connection.state != "active":
-            raise ConnectionInactive(connection=connection.id, state=connection.state)
+        received = evidence.response = response.parse(_saml_response(r))
+        _require_open(r, connection, received)
         login = _login(r, connection, received)
-        rules = _rules(r, connection, received)
-        assertion = response.check(received, rules, now=r.now, trace=checks)
-        verified = domains.verified(r.db, connection.organization_id)
-        profile = profiles.from_assertion(assertion, connection, verified_domains=verified)
-        logins.use_assertion(r.db, connection, assertion_id=assertion.id, forget_at=assertion.expires_at)
-        return arrival.accept(r, login, profile, checks=checks)
+        judged = evidence.connection = testing.judged(r.db, r.sealer, login, connection)
+        verified = evidence.verified_domains = domains.verified(r.db, connection.organization_id)
+        rules = _rules(r, judged, received, login)
+        assertion = evidence.assertion = response.check(received, rules, now=r.now, trace=evidence.checks)
+        profile = profiles.from_assertion(assertion, judged, verified_domains=verified)
+        if login.how == "test":
+            testing.require_welcome(profile, verified)
+        assertions.use(r.db, connection, assertion_id=assertion.id, forget_at=assertion.expires_at)
+        return arrival.accept(r, login, profile, evidence)
     except Failure as failure:
-        started_here = login if login is not None and login.how == "started_here" else None
-        arrival.refuse(r, connection, started_here, failure, checks)
+        asked = login if login is not None and login.how in ("started_here", "test") else None
+        arrival.refuse(r, connection, asked, failure, evidence)
         raise
 
 
 def sp_metadata(r: Request) -> Response:
     """GET: what an identity provider needs to know of us."""
-    connection = _connection(r)
-    ours = connections.addresses(r.settings.base_url, connection.id)
+    connection = _speaking_saml(r, connections.get(r.db, r.path.split("/")[3]))
+    ours = connections.addresses(r.settings.base_url, drafts.address_id(connection))
     own = certificate.from_base64(connection.sp_certificate) if connection.sp_certificate else None
     document = metadata.write(
         metadata.ServiceProvider(
@@ -63,11 +67,23 @@ def sp_metadata(r: Request) -> Response:
     return Response(document, media_type="application/samlmetadata+xml")
 
 
-def _connection(r: Request) -> Connection:
-    connection = connections.get(r.db, r.path.split("/")[3])
-    if not Kind(connection.kind).is_saml:
-        raise ConnectionUnknown(seen=connection.id)
-    return connection
+def _speaking_saml(r: Request, connection: Connection) -> Connection:
+    """The connection itself, or its draft where only that one is SAML. Raises: ConnectionUnknown."""
+    candidates = (connection, None if Kind(connection.kind).is_saml else drafts.of(r.db, connection.id))
+    for candidate in candidates:
+        if candidate is not None and Kind(candidate.kind).is_saml:
+            return candidate
+    raise ConnectionUnknown(seen=connection.id)
+
+
+def _require_open(r: Request, connection: Connection, received: Received) -> None:
+    """Only an active connection signs people in; a draft and one that is off may be tested (TEN-02).
+
+    Raises: ConnectionInactive.
+    """
+    key = received.in_response_to
+    if connection.state != "active" and not (key and logins.is_test(r.db, r.sealer, connection, request_key=key)):
+        raise ConnectionInactive(connection=connection.id, state=connection.state)
 
 
 def _saml_response(r: Request) -> str:
@@ -91,19 +107,25 @@ def _login(r: Request, connection: Connection, received: Received) -> Login:
     return logins.begin_unsolicited(r.db, connection, now=r.now)
 
 
-def _rules(r: Request, connection: Connection, received: Received) -> Rules:
-    ours = connections.addresses(r.settings.base_url, connection.id)
+def _rules(r: Request, connection: Connection, received: Received, login: Login) -> Rules:
+    """What the judged configuration demands. Raises: ConnectionUnknown, where that one is not SAML."""
+    if not Kind(connection.kind).is_saml:
+        raise ConnectionUnknown(seen=connection.id)
+    ours = connections.addresses(r.settings.base_url, drafts.address_id(connection))
     pem = connections.private_key_pem(connection, r.sealer) if received.encrypted else None
+    asked = received.in_response_to or None
     want: dict[str, WantSigned] = {"assertion": "assertion", "response": "response", "both": "both"}
     return Rules(
         idp_entity_id=connection.idp_entity_id or "",
         sp_entity_id=ours.sp_entity_id,
         acs_url=ours.acs_url,
         certificates=[certificate.from_base64(encoded) for encoded in connection.idp_certificates],
-        request_id=received.in_response_to or None,
+        request_id=asked,
+        known_since=None if asked else assertions.complete_since(r.db),
         allow_unsolicited=connection.allow_unsolicited,
         want_signed=want.get(connection.want_signed, "any"),
         decryption_keys=[keypair.private_key(pem.encode())] if pem else [],
+        force_authn_at=login.forced_at,
         clock_allowance_seconds=r.settings.clock_allowance_seconds,
     )
 

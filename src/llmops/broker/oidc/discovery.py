@@ -11,6 +11,7 @@ from llmops.broker.oidc.wire import BadJson, Fetch, is_json, json_object
 from llmops.errors import OidcDiscoveryInvalid
 
 REDIRECT_LIMIT = 3
+NO_DOCUMENT = "no discovery document at this address"
 ClientAuth = Literal["client_secret_basic", "client_secret_post"]
 _REQUEST_PARAMETERS = {
     *("response_type", "response_mode", "client_id", "redirect_uri", "scope", "state", "nonce"),
@@ -65,7 +66,7 @@ def fetch(issuer: str, fetcher: Fetch, *, allow_http: bool = False) -> Provider:
     answer = fetcher("GET", url, headers={"Accept": "application/json"}, redirects=REDIRECT_LIMIT)
     if answer.status != 200 or not is_json(answer):
         raise OidcDiscoveryInvalid(
-            problem="no discovery document at this address",
+            problem=NO_DOCUMENT,
             url=url,
             status=answer.status,
             content_type=answer.content_type,

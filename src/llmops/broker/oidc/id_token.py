@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,12 +27,17 @@ _LATEST = 253402300799  # the last second of the year 9999
 _HASHES = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.sha512}
 
 
+Note = Callable[[str, object, object], None]
+"""Takes a check that passed: its name, what was seen and what was expected."""
+
+
 @dataclass(frozen=True)
 class Rules:
     """What the token has to say, all of it from the stored connection and the attempt.
 
     `algorithms` were fixed at discovery. `other_audiences` may stand beside our client ID. `tenant_id` is set
-    for Entra, `hosted_domains` (lower case) for Google; `max_age_seconds` and `acr_values` if we asked.
+    for Entra, `hosted_domains` (lower case) for Google; `max_age_seconds` and `acr_values` if we asked. The age is that
+    of the authentication when we asked, at `asked_at`, or now where nobody says when that was.
     """
 
     issuer: str
@@ -43,6 +48,7 @@ class Rules:
     tenant_id: str | None = None
     hosted_domains: frozenset[str] | None = None
     max_age_seconds: int | None = None
+    asked_at: datetime | None = None
     acr_values: frozenset[str] | None = None
 
 
@@ -59,10 +65,19 @@ class Claims:
     values: Mapping[str, object]
 
 
-def check_id_token(token: str, keys: KeySet, *, rules: Rules, access_token: str | None, now: datetime) -> Claims:
+def check_id_token(
+    token: str,
+    keys: KeySet,
+    *,
+    rules: Rules,
+    access_token: str | None,
+    now: datetime,
+    note: Note = lambda name, seen, expected: None,
+) -> Claims:
     """Check everything about an ID token that came from the token endpoint, and return what it says.
 
-    `access_token` is the one that came with it, for `at_hash`; None only if there was none.
+    `access_token` is the one that came with it, for `at_hash`; None only if there was none. `note` is told of each
+    step that passed, for the trace.
 
     Raises: OidcMalformed, OidcAlgorithmRefused, OidcKeyUnknown (the caller may fetch the keys again, once),
     OidcSignatureInvalid, OidcWrongIssuer, OidcWrongAudience, OidcExpired, OidcWrongNonce,
@@ -71,11 +86,20 @@ def check_id_token(token: str, keys: KeySet, *, rules: Rules, access_token: str 
     """
     verified = jose.verify(token, keys, algorithms=rules.algorithms)
     claims, moment = verified.claims, now.timestamp()
+    note("id_token.signature", f"{verified.algorithm}, key {verified.kid or 'without a name'}", "")
     check_issuer(claims, issuer=rules.issuer)
+    note("id_token.issuer", rules.issuer, rules.issuer)
     check_audience(claims, client_id=rules.client_id, others=rules.other_audiences)
+    note("id_token.audience", claims["aud"], rules.client_id)
     subject = check_subject(claims)
     check_times(claims, moment=moment)
+    note(
+        "id_token.times",
+        f"issued {moment - (_seconds(claims, 'iat') or 0):.0f} s ago",
+        f"at most {ISSUED_AGE_SECONDS} s",
+    )
     _check_nonce(claims, nonce=rules.nonce)
+    note("id_token.nonce", "the one of this attempt", "")
     auth_time = _check_authentication(claims, rules=rules, moment=moment)
     _check_at_hash(claims, access_token=access_token, algorithm=verified.algorithm)
     if rules.tenant_id is not None:
@@ -165,8 +189,9 @@ def _check_authentication(claims: Mapping[str, object], *, rules: Rules, moment:
     if rules.max_age_seconds is not None:
         if auth_time is None:
             raise OidcWrongAuthnContext(claim="auth_time", seen=None, expected=f"within {rules.max_age_seconds} s")
-        age = moment - auth_time
-        if not -CLOCK_ALLOWANCE_SECONDS <= age <= rules.max_age_seconds + CLOCK_ALLOWANCE_SECONDS:
+        age = (rules.asked_at.timestamp() if rules.asked_at else moment) - auth_time
+        is_ahead = auth_time > moment + CLOCK_ALLOWANCE_SECONDS
+        if is_ahead or age > rules.max_age_seconds + CLOCK_ALLOWANCE_SECONDS:
             raise OidcWrongAuthnContext(claim="auth_time", seen=auth_time, expected=f"within {rules.max_age_seconds} s")
     return auth_time
 

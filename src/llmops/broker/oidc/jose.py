@@ -19,6 +19,7 @@ class Verified:
 
     algorithm: str
     claims: Mapping[str, object]
+    kid: str | None = None
 
 
 def verify(token: str, keys: KeySet, *, algorithms: Collection[str]) -> Verified:
@@ -38,7 +39,15 @@ def verify(token: str, keys: KeySet, *, algorithms: Collection[str]) -> Verified
     signed = f"{header_part}.{payload_part}".encode("ascii")
     if not _is_signed(signed, signature, key=key, algorithm=algorithm):
         raise OidcSignatureInvalid(alg=algorithm, kid=key.kid)
-    return Verified(algorithm=algorithm, claims=_object(payload, what="payload"))
+    return Verified(algorithm=algorithm, claims=_object(payload, what="payload"), kid=key.kid)
+
+
+def look(token: str) -> tuple[dict[str, object], dict[str, object]]:
+    """Header and payload of a compact JWS, unverified: for people who look for a mistake. Raises: OidcMalformed."""
+    header, payload, _ = _parts(token)
+    return _object(_decode(header, what="header"), what="header"), _object(
+        _decode(payload, what="payload"), what="payload"
+    )
 
 
 def _parts(token: str) -> tuple[str, str, str]:

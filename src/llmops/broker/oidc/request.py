@@ -43,10 +43,13 @@ def authorization_url(
     scopes: Sequence[str] = DEFAULT_SCOPES,
     login_hint: str | None = None,
     max_age_seconds: int | None = None,
+    prompt: str | None = None,
     hd: str | None = None,
     claims: Sequence[str] = (),
 ) -> str:
     """Where to send the browser. `hd` is Google's hint; what it answers is checked in the ID token.
+
+    `prompt` "login" and `max_age_seconds` 0 ask that the person proves again who they are; `auth_time` tells (OIDC-20).
 
     `claims` are asked for by name at UserInfo, where the provider heeds that: some send no names for `profile` alone.
 
@@ -66,6 +69,7 @@ def authorization_url(
     optional = {
         "login_hint": login_hint,
         "max_age": None if max_age_seconds is None else str(max_age_seconds),
+        "prompt": prompt,
         "hd": hd,
         "claims": _claims_parameter(claims) if claims and provider.takes_claims else None,
     }

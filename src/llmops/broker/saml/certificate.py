@@ -71,7 +71,7 @@ def from_der(der: bytes) -> Certificate:
         loaded = x509.load_der_x509_certificate(der)
         key = loaded.public_key()
         not_before, not_after = loaded.not_valid_before_utc, loaded.not_valid_after_utc
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise MetadataInvalid(problem="not_a_certificate") from None
     if isinstance(key, rsa.RSAPublicKey) and key.key_size >= RSA_MINIMUM_BITS:
         kind = "rsa"
@@ -102,15 +102,15 @@ def from_base64(value: str) -> Certificate:
         raise MetadataInvalid(problem="not_a_certificate") from None
 
 
-def from_pasted(pasted: bytes) -> Certificate:
-    """The certificate that somebody pasted or uploaded: PEM, bare base64, or DER.
+def from_pasted(pasted: bytes) -> tuple[Certificate, ...]:
+    """The certificates that somebody pasted or uploaded: one or several in PEM, or one in bare base64 or DER.
 
     Raises: MetadataInvalid, as `from_der`, and problem="private_key" when a private key came instead.
     """
     if b"PRIVATE KEY-----" in pasted:
         raise MetadataInvalid(problem="private_key")
-    if matched := _PEM.search(pasted):
-        return from_base64(matched[1].decode("ascii"))
+    if blocks := _PEM.findall(pasted):
+        return tuple(dict.fromkeys(from_base64(block.decode("ascii")) for block in blocks))
     if pasted[:1] == b"\x30":
-        return from_der(pasted)
-    return from_base64(pasted.decode("ascii", errors="replace"))
+        return (from_der(pasted),)
+    return (from_base64(pasted.decode("ascii", errors="replace")),)

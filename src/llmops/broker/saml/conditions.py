@@ -13,6 +13,7 @@ from llmops.broker.saml.names import saml
 from llmops.broker.saml.rules import Rules, Steps
 from llmops.errors import (
     Failure,
+    SamlAlreadyUsed,
     SamlExpired,
     SamlMalformed,
     SamlNotYetValid,
@@ -83,15 +84,20 @@ def check_issuer(name: str, issuer: etree._Element, rules: Rules, steps: Steps) 
 
 
 def check_issued(name: str, element: etree._Element, rules: Rules, clock: Clock, steps: Steps) -> None:
-    """IssueInstant is not in the future and, when nobody asked, not older than five minutes.
+    """IssueInstant is not in the future and, when nobody asked, not older than five minutes nor than what we remember.
 
-    Raises: SamlNotYetValid, SamlExpired. Source: Core §2.3.3, §3.2.2; SAML-25.
+    What was asked for needs no memory: it names a pending request, and one is answered once.
+    Raises: SamlNotYetValid, SamlExpired, SamlAlreadyUsed. Source: Core §2.3.3, §3.2.2; SAML-25, SEC-09.
     """
     issued = times.read(element.get("IssueInstant", ""))
     steps.require(name, clock.begun(issued), SamlNotYetValid, seen=issued, expected=clock.now)
     if rules.request_id is None:
         recent = not clock.ended(times.later(issued, UNSOLICITED_AGE))
         steps.require(f"{name}.age", recent, SamlExpired, seen=issued, expected=clock.now)
+        if rules.known_since is not None:
+            # A provider's clock may be ahead: by our own, the answer could have come and been used before.
+            known = issued > times.later(rules.known_since, clock.allowance)
+            steps.require(f"{name}.known", known, SamlAlreadyUsed, seen=issued, expected=rules.known_since)
 
 
 def check_in_response_to(name: str, value: str | None, rules: Rules, steps: Steps) -> None:

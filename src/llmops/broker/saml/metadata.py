@@ -16,7 +16,13 @@ from llmops.broker.saml.certificate import Certificate
 from llmops.broker.saml.names import ds, md
 from llmops.errors import MetadataInvalid, SamlMalformed
 
+MEDIA_TYPES = ("application/samlmetadata+xml", "application/xml", "text/xml")
+"""What an address of metadata may answer with: AD FS and Entra send the first, Okta and Keycloak the second.
+
+A store of files sends others; then a person downloads the file, looks at it and uploads it.
+"""
 CERTIFICATE_LIMIT = 5
+ENTITY_ID_LIMIT = 1024  # characters; Source: Core 2.0 §8.3.6
 SOON = timedelta(days=30)
 _BINDINGS = (names.HTTP_REDIRECT, names.HTTP_POST)  # in the order in which we like them
 
@@ -75,6 +81,34 @@ def read(
         wants_signed_requests=descriptor.get("WantAuthnRequestsSigned") in ("true", "1"),
         valid_until=valid_until,
         warnings=tuple(_warnings(certificates, unusable, now)),
+    )
+
+
+def stated(
+    *, entity_id: str, sso_url: str, certificates: tuple[Certificate, ...], now: datetime, allow_http: bool = False
+) -> IdentityProvider:
+    """An identity provider as a person states it, without metadata; requests go there by HTTP-Redirect.
+
+    Raises: MetadataInvalid, `problem` being no_entity_id, entity_id_characters, sso_url_not_https,
+    no_signing_certificate or too_many_certificates.
+    """
+    if not entity_id:
+        raise MetadataInvalid(problem="no_entity_id")
+    if len(entity_id) > ENTITY_ID_LIMIT or not _is_plain(entity_id):
+        raise MetadataInvalid(problem="entity_id_characters", seen=entity_id)
+    _check_location(sso_url, allow_http)
+    if not certificates:
+        raise MetadataInvalid(problem="no_signing_certificate")
+    if len(certificates) > CERTIFICATE_LIMIT:
+        raise MetadataInvalid(problem="too_many_certificates", seen=len(certificates), expected=CERTIFICATE_LIMIT)
+    return IdentityProvider(
+        entity_id=entity_id,
+        sso_url=sso_url,
+        sso_binding=names.HTTP_REDIRECT,
+        certificates=certificates,
+        wants_signed_requests=False,
+        valid_until=None,
+        warnings=tuple(_warnings(certificates, False, now)),
     )
 
 
@@ -164,8 +198,13 @@ def _check_location(location: str, allow_http: bool) -> None:
         usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
-    if not usable or any(character.isspace() or not character.isprintable() for character in location):
+    if not usable or not _is_plain(location):
         raise MetadataInvalid(problem="sso_url_not_https", seen=location)
+
+
+def _is_plain(text: str) -> bool:
+    """No spaces, no control characters, nothing that turns the order of letters around."""
+    return not any(character.isspace() or not character.isprintable() for character in text)
 
 
 def _signing_certificates(descriptor: etree._Element) -> tuple[tuple[Certificate, ...], bool]:

@@ -163,6 +163,7 @@ def _verified(name: str, element: etree._Element, rules: Rules, clock: Clock, st
         return None
     verified = signature.verify(element, rules.certificates, now=clock.now)
     steps.passed(f"{name}.signature", seen=verified.certificate.fingerprint_sha256)
+    steps.passed(f"{name}.algorithm", seen=verified.algorithm)
     return verified
 
 
@@ -181,6 +182,7 @@ def _proof(outer: Verified | None, inner: Verified | None, encrypted: bool, rule
     steps.require("signature", signed in accepted, SamlSignatureMissing, seen=signed, expected=" or ".join(accepted))
     verified = inner or outer
     assert verified is not None
+    steps.passed("encryption", seen="encrypted" if encrypted else "not encrypted")
     return _Proof(signed, encrypted, verified.certificate.fingerprint_sha256)
 
 

@@ -23,6 +23,7 @@ class Rules:
     certificates: Sequence[Certificate]
     request_id: str | None = None  # of the pending AuthnRequest; None when there is none
     allow_unsolicited: bool = False
+    known_since: datetime | None = None  # of those before it is not known which were used, if there are such
     want_signed: WantSigned = "any"
     decryption_keys: Sequence[RSAPrivateKey] = ()
     force_authn_at: datetime | None = None  # when we sent ForceAuthn, if we did

@@ -57,6 +57,7 @@ class Verified:
     canonical: bytes
     element: etree._Element  # parsed from `canonical`: read this one, never the tree that arrived
     certificate: Certificate
+    algorithm: str  # the signature method's URI
 
 
 def of(element: etree._Element) -> etree._Element | None:
@@ -84,7 +85,7 @@ def verify(element: etree._Element, certificates: Sequence[Certificate], *, now:
     method = _check_form(signature, element.get("ID") or "")
     for certificate in certificates:
         if certificate.key_kind == _METHODS[method]:
-            verified = _verified_by(element, certificate)
+            verified = _verified_by(element, certificate, method)
             if verified is not None:
                 return verified
     raise _explained(signature, certificates, now)
@@ -167,7 +168,7 @@ def _plain_base64(element: etree._Element) -> bytes:
         raise SamlSignatureInvalid(problem="base64", seen=element.tag) from None
 
 
-def _verified_by(element: etree._Element, certificate: Certificate) -> Verified | None:
+def _verified_by(element: etree._Element, certificate: Certificate, method: str) -> Verified | None:
     """What is covered if `certificate` made the signature, None if it did not.
 
     signxml's schema validation is off: `_check_form` is stricter than that schema and a tenth of its cost.
@@ -198,7 +199,7 @@ def _verified_by(element: etree._Element, certificate: Certificate) -> Verified 
     covered = xml.parse(canonical)
     if covered.tag != element.tag or covered.get("ID") != element.get("ID"):
         return None
-    return Verified(canonical, covered, certificate)
+    return Verified(canonical, covered, certificate, method)
 
 
 def _explained(signature: etree._Element, certificates: Sequence[Certificate], now: datetime) -> Failure:

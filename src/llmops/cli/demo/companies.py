@@ -11,7 +11,6 @@ from llmops.broker import connections
 from llmops.broker.connections import Kind
 from llmops.broker.oidc import discovery
 from llmops.broker.saml import metadata
-from llmops.cli.connections import METADATA_TYPES
 from llmops.cli.console import OPERATOR
 from llmops.db.tables import Db
 from llmops.organizations import domains, members, organization
@@ -81,7 +80,7 @@ def found(site: Site, companies: Sequence[Company]) -> dict[Company, str]:
 
 def connect_saml(site: Site, connection_id: str, *, metadata_url: str) -> None:
     """Let the identity provider with these metadata answer for the connection's organization."""
-    answer = site.fetch.get(metadata_url, content_types=METADATA_TYPES)
+    answer = site.fetch.get(metadata_url, content_types=metadata.MEDIA_TYPES)
     idp = metadata.read(answer.body, now=site.clock(), allow_http=True)
     with site.database.writing() as db:
         draft = connections.get(db, connection_id)

@@ -1,0 +1,227 @@
+"""What an owner does under Settings → Security: links for the administrator, approval, domains, break-glass.
+
+Each of these can open or close a whole company's door, so the owner has proven within ten minutes who they are
+(SES-12), it is recorded, and what puts somebody else in charge is told to all owners (TEN-12).
+"""
+
+from starlette.responses import Response
+
+from llmops.audit import log
+from llmops.audit.actions import Action
+from llmops.base.clock import readable
+from llmops.broker import connections, drafts
+from llmops.broker.connections import Connection, Kind
+from llmops.broker.portal import links
+from llmops.broker.portal.links import Intent
+from llmops.dashboard.security import PAGE, security_page
+from llmops.errors import (
+    BreakGlassNeeded,
+    BreakGlassNotReady,
+    ConnectionUntested,
+    DomainInvalid,
+    DomainTaken,
+    DomainUnproven,
+    EnforcementNotReady,
+    InvalidEmail,
+    NotFound,
+    OutboundUnreachable,
+)
+from llmops.mail import letters
+from llmops.organizations import domains, members, organization
+from llmops.signin import breakglass
+from llmops.web import limits
+from llmops.web.doors import post
+from llmops.web.render import alert
+from llmops.web.request import Request, see_other
+
+
+def make_link(r: Request) -> Response:
+    """POST: an Admin Portal link of the organization's own, sent to the administrator or shown once (ADM-03)."""
+    limits.check(r, "portal.links", r.member.organization_id, most=20, window_seconds=3600)
+    found = organization.get(r.db, r.member.organization_id)
+    contacts = r.field("contacts").replace(",", " ").replace(";", " ").split()
+    intent = Intent(r.field("intent")) if r.field("intent") in set(Intent) else Intent.SETUP_SSO
+    try:
+        made, secret = links.make(
+            r.db,
+            r.sealer,
+            found.id,
+            intent=intent,
+            kind=None,
+            contacts=contacts[:10],
+            made_by=r.member.user_id,
+            now=r.now,
+        )
+    except InvalidEmail as failure:
+        return security_page(r, errors={"contacts": failure.message})
+    _record(r, Action.PORTAL_LINK_MADE, target=made.id, intent=intent)
+    _tell_owners(r, "dashboard/mail/link_made", purpose=intent.label)
+    if not made.contacts:
+        return security_page(r, new_link=links.address(r.settings, secret))
+    links.send(r.db, r.sealer, r.settings, made, secret, organization_name=found.name, now=r.now)
+    _record(r, Action.PORTAL_LINK_SENT, target=made.id, to=", ".join(made.contacts))
+    return see_other(f"{PAGE}?done=link")
+
+
+def revoke_link(r: Request) -> Response:
+    """POST: the link and the sessions that it opened end at once."""
+    link = links.get(r.db, r.member.organization_id, r.field("link"))
+    if links.revoke(r.db, r.member.organization_id, link.id, now=r.now):
+        _record(r, Action.PORTAL_LINK_REVOKED, target=link.id)
+    return see_other(f"{PAGE}?done=revoked")
+
+
+def approve(r: Request) -> Response:
+    """POST: a tested change of a live connection takes its place (ADM-04, TEN-12)."""
+    draft = _own_draft(r)
+    try:
+        drafts.require_tested(draft, now=r.now)
+    except ConnectionUntested as failure:
+        return security_page(r, failure=alert(failure))
+    live = drafts.promote(r.db, r.sealer, draft)
+    _record(r, Action.CONNECTION_APPROVED, target=live.id)
+    _tell_owners(r, "dashboard/mail/connection_changed", connection_name=Kind(live.kind).label)
+    return see_other(f"{PAGE}?done=approved")
+
+
+def reject(r: Request) -> Response:
+    """POST: the change is thrown away."""
+    draft = _own_draft(r)
+    drafts.discard(r.db, draft)
+    _record(r, Action.CONNECTION_CHANGED, target=drafts.address_id(draft), outcome="an owner rejected the change")
+    return see_other(f"{PAGE}?done=rejected")
+
+
+def switch_off(r: Request) -> Response:
+    """POST: nobody signs in through the connection any more; refused while single sign-on is compulsory."""
+    organization.lock(r.db, r.member.organization_id)
+    found = organization.get(r.db, r.member.organization_id)
+    connection = _own_connection(r, r.field("connection"))
+    if found.sso_enforced_at is not None:
+        return security_page(r, failure=alert(EnforcementNotReady(missing="passwords are off")))
+    connections.switch_off(r.db, connection)
+    _record(r, Action.CONNECTION_OFF, target=connection.id)
+    _tell_owners(r, "dashboard/mail/connection_off", connection_name=Kind(connection.kind).label)
+    return see_other(f"{PAGE}?done=off")
+
+
+def claim_domain(r: Request) -> Response:
+    """POST: say that a domain is the organization's. It counts once it is proven (TEN-07)."""
+    try:
+        name = domains.company_domain(r.field("domain"), personal=r.settings.personal_domains)
+    except DomainInvalid as failure:
+        return security_page(r, errors={"domain": failure.message})
+    actor = r.member
+    domains.announce(r.db, actor.organization_id, domain=name, actor=actor.user_id, ip=r.ip, now=r.now)
+    return see_other(f"{PAGE}?done=domain")
+
+
+def check_domain(r: Request) -> Response:
+    """POST: look for the TXT record of one domain now."""
+    with r.looking() as db:
+        domain = domains.of(db, r.member.organization_id, r.field("domain"))
+    if domain is None:
+        raise NotFound()
+    try:
+        domains.prove(r, domain, actor=r.member.user_id)
+    except (DomainUnproven, DomainTaken, OutboundUnreachable) as failure:
+        return security_page(r, failure=alert(failure))
+    return see_other(f"{PAGE}?done=verified")
+
+
+def remove_domain(r: Request) -> Response:
+    """POST: the domain is not the organization's any more; its addresses sign in through the connection no longer."""
+    organization.lock(r.db, r.member.organization_id)
+    domain = domains.of(r.db, r.member.organization_id, r.field("domain"))
+    if domain is None:
+        raise NotFound()
+    found = organization.get(r.db, r.member.organization_id)
+    if found.sso_enforced_at is not None and domains.verified(r.db, found.id) <= {domain.domain}:
+        return security_page(r, failure=alert(EnforcementNotReady(missing="the last verified domain")))
+    domains.remove(r.db, domain, actor=r.member.user_id, ip=r.ip, now=r.now)
+    if domain.verified_at is not None:
+        _tell_owners(r, "dashboard/mail/domain_removed", domain=domain.domain)
+    return see_other(f"{PAGE}?done=removed")
+
+
+def name_owner(r: Request) -> Response:
+    """POST: an owner keeps password and second factor for the day on which single sign-on is broken (TEN-19)."""
+    actor = r.member
+    try:
+        breakglass.name(r.db, actor.organization_id, _own_member(r), by=actor.user_id, now=r.now, ip=r.ip)
+    except BreakGlassNotReady as failure:
+        return security_page(r, failure=alert(failure))
+    return see_other(f"{PAGE}?done=named")
+
+
+def unname_owner(r: Request) -> Response:
+    """POST: the owner signs in like everybody else from now on."""
+    actor = r.member
+    try:
+        breakglass.unname(r.db, actor.organization_id, _own_member(r), by=actor.user_id, now=r.now, ip=r.ip)
+    except BreakGlassNeeded as failure:
+        return security_page(r, failure=alert(failure))
+    return see_other(f"{PAGE}?done=unnamed")
+
+
+def _own_connection(r: Request, connection_id: str) -> Connection:
+    """Raises: NotFound, for another organization's id exactly as for one that is not there (TEN-20)."""
+    for connection in connections.of_organization(r.db, r.member.organization_id):
+        if connection.id == connection_id:
+            return connection
+    raise NotFound()
+
+
+def _own_member(r: Request) -> str:
+    """The user id in the form, of somebody in this organization. Raises: NotFound."""
+    if members.of(r.db, r.member.organization_id, r.field("user")) is None:
+        raise NotFound()
+    return r.field("user")
+
+
+def _own_draft(r: Request) -> Connection:
+    draft = _own_connection(r, r.field("draft"))
+    if draft.draft_of is None or draft.approval_asked_at is None:
+        raise NotFound()
+    return draft
+
+
+def _record(r: Request, action: Action, *, target: str, **facts: object) -> None:
+    actor = r.member
+    log.record(
+        r.db,
+        action,
+        organization_id=actor.organization_id,
+        actor=actor.user_id,
+        target=target,
+        ip=r.ip,
+        now=r.now,
+        **facts,
+    )
+
+
+def _tell_owners(r: Request, template: str, **values: str) -> None:
+    """Write to every owner what was done, by whom and when."""
+    actor = r.member
+    shared = {
+        "organization_name": letters.harmless(actor.organization_name),
+        "who": f"{letters.harmless(actor.name)} ({actor.email})",
+        "when": readable(r.now),
+        "page_link": f"{r.settings.base_url}{PAGE}",
+    }
+    for address in members.owner_addresses(r.db, actor.organization_id):
+        letters.send(r.db, r.sealer, r.settings, to=address, template=template, now=r.now, **shared, **values)
+
+
+doors = [
+    post(f"{PAGE}/links", make_link, only="owner", recent=PAGE),
+    post(f"{PAGE}/links/revoke", revoke_link, only="owner"),
+    post(f"{PAGE}/changes/approve", approve, only="owner", recent=PAGE),
+    post(f"{PAGE}/changes/reject", reject, only="owner"),
+    post(f"{PAGE}/off", switch_off, only="owner", recent=PAGE),
+    post(f"{PAGE}/domains/claim", claim_domain, only="owner", recent=PAGE),
+    post(f"{PAGE}/domains/check", check_domain, only="owner"),
+    post(f"{PAGE}/domains/remove", remove_domain, only="owner", recent=PAGE),
+    post(f"{PAGE}/break-glass/name", name_owner, only="owner", recent=PAGE),
+    post(f"{PAGE}/break-glass/unname", unname_owner, only="owner", recent=PAGE),
+]

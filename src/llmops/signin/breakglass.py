@@ -1,0 +1,219 @@
+"""Break-glass: named owners get in with password and second factor when single sign-on is broken (TEN-19).
+
+It needs nothing of the identity provider, lasts an hour, and is told to every owner at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from starlette.responses import Response
+
+from llmops.accounts import devices, factors, passwords, sessions, users
+from llmops.accounts.factors import Factor
+from llmops.accounts.passwords import Password
+from llmops.accounts.users import User
+from llmops.audit import log
+from llmops.audit.actions import Action
+from llmops.base.clock import readable
+from llmops.db.tables import Db
+from llmops.errors import (
+    BreakGlassNeeded,
+    BreakGlassNotReady,
+    BreakGlassRefused,
+    NotFound,
+    SecondFactorWrong,
+    TooManyAttempts,
+)
+from llmops.mail import letters
+from llmops.organizations import members, organization
+from llmops.organizations.members import Member
+from llmops.organizations.organization import Organization
+from llmops.signin.credentials import count_try
+from llmops.signin.entry import enter
+from llmops.web.doors import get, post
+from llmops.web.render import alert, render
+from llmops.web.request import Request
+
+SESSION_LASTS = timedelta(hours=1)
+"""Enough to repair a connection or to have passwords allowed again, too little to work past single sign-on."""
+
+_NAMED = (Member.break_glass_at.is_not(None)) & (Member.role == "owner") & (Member.status == "active")
+_COUNTS = _NAMED & User.suspended_at.is_(None) & User.email_verified_at.is_not(None)
+
+
+@dataclass(frozen=True)
+class Named:
+    """An emergency owner. `ready`: has what it takes to get in, a password and a confirmed second factor."""
+
+    user_id: str
+    name: str
+    email: str
+    named_at: datetime
+    ready: bool
+
+
+def named(db: Db, organization_id: str) -> Sequence[Named]:
+    """The emergency owners of an organization, the first named first."""
+    has_password = select(Password.user_id).where(Password.user_id == User.id).exists()
+    confirmed = (Factor.holder_id == User.id) & Factor.confirmed_at.is_not(None)
+    has_factor = select(Factor.holder_id).where(confirmed).exists()
+    rows = db.execute(
+        select(User.table(), Member.break_glass_at, (has_password & has_factor).label("ready"))
+        .select_from(Member.table().join(User.table(), User.id == Member.user_id))
+        .where(Member.organization_id == organization_id, _COUNTS)
+        .order_by(Member.break_glass_at, User.email)
+    )
+    return [
+        Named(row.id, f"{row.first_name} {row.last_name}".strip(), row.email, row.break_glass_at, bool(row.ready))
+        for row in rows
+    ]
+
+
+def is_ready(db: Db, user_id: str) -> bool:
+    """Whether a person has what an emergency owner needs: a password and a confirmed second factor."""
+    return passwords.find(db, user_id) is not None and factors.enrolled(db, user_id)
+
+
+def name(db: Db, organization_id: str, user_id: str, *, by: str, now: datetime, ip: str = "") -> None:
+    """Make an owner an emergency owner. Raises: NotFound, also for people of others (TEN-20); BreakGlassNotReady."""
+    organization.lock(db, organization_id)
+    member = _member(db, organization_id, user_id)
+    has = {
+        "active owner": member.role == "owner" and member.status == "active",
+        "password": passwords.find(db, user_id) is not None,
+        "second factor": factors.enrolled(db, user_id),
+    }
+    if missing := [what for what, there in has.items() if not there]:
+        raise BreakGlassNotReady(user=user_id, missing=", ".join(missing))
+    members.set_break_glass(db, organization_id, user_id, at=now)
+    log.record(db, Action.BREAK_GLASS_NAMED, organization_id=organization_id, actor=by, target=user_id, ip=ip, now=now)
+
+
+def unname(db: Db, organization_id: str, user_id: str, *, by: str, now: datetime, ip: str = "") -> None:
+    """Take it from an owner again; what they opened with it ends.
+
+    Raises: NotFound, also for people of others (TEN-20); BreakGlassNeeded, for the last one.
+    """
+    organization.lock(db, organization_id)
+    _member(db, organization_id, user_id)
+    require_another(db, organization_id, without=user_id)
+    members.set_break_glass(db, organization_id, user_id, at=None)
+    sessions.end_of_member(db, organization_id, user_id, method="break_glass", now=now)
+    log.record(
+        db, Action.BREAK_GLASS_UNNAMED, organization_id=organization_id, actor=by, target=user_id, ip=ip, now=now
+    )
+
+
+def _member(db: Db, organization_id: str, user_id: str) -> Member:
+    member = members.of(db, organization_id, user_id)
+    if member is None:
+        raise NotFound()
+    return member
+
+
+def require_another(db: Db, organization_id: str, *, without: str) -> None:
+    """Somebody else can get in past single sign-on, if it is compulsory. Raises: BreakGlassNeeded."""
+    enforcing = organization.get(db, organization_id).sso_enforced_at is not None
+    if enforcing and not any(owner.ready and owner.user_id != without for owner in named(db, organization_id)):
+        raise BreakGlassNeeded(organization=organization_id, user=without)
+
+
+def home_of(db: Db, user_id: str) -> Organization | None:
+    """The organization in which this person is an emergency owner; of several the one named in last."""
+    mine = (Member.user_id == user_id) & _COUNTS & Organization.suspended_at.is_(None)
+    row = db.execute(
+        select(Organization.table())
+        .join(Member.table(), Member.organization_id == Organization.id)
+        .join(User.table(), User.id == Member.user_id)
+        .where(mine)
+        .order_by(Member.break_glass_at.desc())
+        .limit(1)
+    ).first()
+    return Organization.from_row(row) if row is not None else None
+
+
+def require_unnamed(r: Request) -> None:
+    """Who takes the second factor away must not be an emergency owner any more (PWD-14). Raises: BreakGlassNeeded."""
+    if home_of(r.db, r.member.user_id) is not None:
+        raise BreakGlassNeeded(user=r.member.user_id)
+
+
+def show(r: Request) -> Response:
+    """GET /login/break-glass."""
+    return _page(r)
+
+
+def sign_in(r: Request) -> Response:
+    """POST /login/break-glass: every refusal looks alike and takes as long (PWD-05)."""
+    typed = r.field("email")
+    try:
+        user, found = _checked(r, count_try(r, typed))
+    except (BreakGlassRefused, TooManyAttempts) as failure:
+        return _page(r, email=typed[:254], failure=failure)
+    tell_owners(r, found, user, template="signin/mail/break_glass_used")
+    return enter(
+        r,
+        user_id=user.id,
+        organization_id=found.id,
+        method="break_glass",
+        not_after=r.now + SESSION_LASTS,
+        return_to="/",
+        action=Action.BREAK_GLASS_USED,
+    )
+
+
+def _checked(r: Request, email: str) -> tuple[User, Organization]:
+    """The emergency owner whose address, password and code these are. Raises: BreakGlassRefused.
+
+    All is looked at before anything is refused; the code is spent only when the rest is right.
+    """
+    code = r.field("code")
+    with r.looking() as db:
+        user = users.with_email(db, email)
+        holder = user.id if user else "nobody"
+        stored, found = passwords.find(db, holder), home_of(db, holder)
+        fits = factors.fits(db, r.sealer, holder, code=code, now=r.now)
+    good = passwords.matches(stored, r.field("password"))  # outside any transaction: it takes a while
+    if user is None or stored is None or found is None or not good or not fits:
+        raise BreakGlassRefused()
+    if not passwords.still(r.db, user.id, password_hash=stored):
+        raise BreakGlassRefused(problem="the password was changed meanwhile")
+    try:
+        factors.check(r.db, r.sealer, user.id, code=code, now=r.now)
+    except SecondFactorWrong:  # the same code was faster elsewhere
+        raise BreakGlassRefused(problem="the code was used meanwhile") from None
+    return user, found
+
+
+def tell_owners(r: Request, found: Organization, user: User, *, template: str) -> None:
+    """Write to every owner that somebody got in past single sign-on."""
+    values = {
+        "organization_name": letters.harmless(found.name),
+        "who": f"{letters.harmless(f'{user.first_name} {user.last_name}')} ({user.email})",
+        "when": readable(r.now),
+        "device": f"{devices.browser(r.user_agent)} on {devices.device(r.user_agent)}",
+        "ip": r.ip,
+    }
+    for address in members.owner_addresses(r.db, found.id):
+        letters.send(r.db, r.sealer, r.settings, to=address, template=template, now=r.now, **values)
+
+
+def _page(r: Request, *, email: str = "", failure: BreakGlassRefused | TooManyAttempts | None = None) -> Response:
+    page = render(
+        r,
+        "signin/break_glass.html",
+        email=email,
+        alert=alert(failure) if failure else None,
+        status=failure.status if failure else 200,
+    )
+    if failure and (retry := failure.facts.get("retry_after_seconds")):
+        page.headers["retry-after"] = retry
+    return page
+
+
+doors = [
+    get("/login/break-glass", show),
+    post("/login/break-glass", sign_in),
+]

@@ -1,0 +1,39 @@
+"""What every form with an address and a password does first: count the try, whoever is named (PWD-06)."""
+
+from llmops.base.email import normalise
+from llmops.errors import InvalidEmail
+from llmops.signin import known_browsers
+from llmops.web import limits
+from llmops.web.request import Request
+
+
+def count_try(r: Request, typed: str) -> str:
+    """Count one try. Returns the address as accounts have it, empty when it is none. Raises: TooManyAttempts.
+
+    All forms count together, so that none gives tries beside those of another. Nobody can be locked out for good:
+    who knows the mailbox opens a link from a reset letter, and that browser counts as known from then on.
+    """
+    limits.check(r, "password.address", limits.address_block(r.ip), most=60, window_seconds=300)
+    email = _normalised(typed)
+    # One address alone cannot use up what an account may be tried in all: it would lock the owner out (PWD-06).
+    limits.check(r, "password.pair", f"{email} {limits.address_block(r.ip)}", most=10, window_seconds=600)
+    if (browser := known_browsers.name_of(r, email)) is not None:
+        # A browser that was here before is not locked out by what strangers try elsewhere; it has tries of its own.
+        limits.check(r, "password.browser", f"{email} {browser}", most=20, window_seconds=3600)
+    else:
+        limits.check(r, "password.account", email, most=100, window_seconds=3600)
+    return email
+
+
+def count_code(r: Request, holder_id: str) -> None:
+    """Count one try at a person's second factor, which has but a million codes. Raises: TooManyAttempts."""
+    limits.check(r, "factor.pair", f"{holder_id} {limits.address_block(r.ip)}", most=6, window_seconds=300)
+    limits.check(r, "factor.account", holder_id, most=30, window_seconds=3600)
+
+
+def _normalised(typed: str) -> str:
+    """Another spelling of an address gets no tries of its own."""
+    try:
+        return normalise(typed)
+    except InvalidEmail:
+        return ""
