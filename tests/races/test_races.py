@@ -1,18 +1,24 @@
 """Of several that want the same at the same moment exactly one gets it, on both databases, 200 times."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from races.contest import REPLICAS, ROUNDS, WON, outcomes
+from starlette.responses import Response
 from world import BASE_URL, World, request_id_of
 
-from llmops.accounts import verification
+from llmops.accounts import factors, sessions, users, verification
 from llmops.accounts.verification import Purpose
 from llmops.broker import connections, logins
+from llmops.broker.portal import links
+from llmops.broker.portal.links import Intent
 from llmops.broker.profiles import Profile
-from llmops.organizations import members, organization
+from llmops.organizations import acceptance, invitations, members, membership, organization
+from llmops.organizations.roles import Role
 from llmops.provisioning import jit
 from llmops.web import keyring
+from llmops.web.request import Request
 
 pytestmark = pytest.mark.requirement("TST-13")
 
@@ -152,3 +158,116 @@ def test_a_rotation_during_traffic_signs_nobody_out(world: World) -> None:
     cookies = visitor.cookies.for_request(BASE_URL)
     tries = outcomes(world, visit_while_keys_rotate, [cookies] * ROUNDS)
     assert [got for got in tries if set(got) != {WON}] == []
+
+
+def handling(world: World, work: Callable[[Request], object], *, cookie: str = "") -> None:
+    """Handle a form of the session behind the cookie, in the request's own transaction."""
+    request = Request(
+        site=world.site, method="POST", path="/", query_string="", headers={}, body=b"", peer="198.51.100.7",
+        cookies={sessions.COOKIE: cookie} if cookie else {}, id="race", writes=True,
+    )  # fmt: skip
+
+    def handler(r: Request) -> Response:
+        work(r)
+        return Response()
+
+    request.run(handler)
+
+
+def session_of(world: World, user_id: str, organization_id: str) -> str:
+    """The cookie of a new session."""
+    with world.database.writing() as db:
+        return sessions.open_session(
+            db, world.site.keyring, world.settings, user_id=user_id, organization_id=organization_id,
+            method="password", now=world.clock.now, ip="", user_agent="",
+        )  # fmt: skip
+
+
+def leave(world: World, number: int, cookies: list[str]) -> str:
+    handling(world, membership.leave, cookie=cookies[number])
+    return WON
+
+
+@pytest.mark.requirement("TEN-16")
+def test_of_owners_who_all_leave_at_once_one_stays(world: World) -> None:
+    rounds = []
+    for number in range(ROUNDS):
+        made = world.organization(f"Owners {number}", domain=None)
+        owners = [
+            world.person(f"owner{owner}@owners{number}.test", made, role=Role.OWNER, password=None)
+            for owner in range(REPLICAS)
+        ]
+        rounds.append([session_of(world, owner.id, made.id) for owner in owners])
+    for number, got in enumerate(outcomes(world, leave, rounds)):
+        assert sorted(got) == ["last_owner", *[WON] * (REPLICAS - 1)], f"round {number}: {got}"
+    active = "SELECT count(*) FROM members WHERE role = 'owner' AND status = 'active'"
+    assert world.value(active) == ROUNDS
+
+
+def accept(world: World, number: int, value: tuple[str, str]) -> str:
+    secret, email = value
+
+    def handle(r: Request) -> None:
+        user = users.with_email(r.db, email)
+        assert user is not None
+        acceptance.accept(r, acceptance.look(r.db, r.sealer, secret, now=r.now), user)
+
+    handling(world, handle)
+    return WON
+
+
+@pytest.mark.requirement("PWD-12", "SES-13")
+def test_one_invitation_is_accepted_once(world: World) -> None:
+    home, acme = world.organization("Home", domain=None), world.organization()
+    inviter = world.person("olga@acme.test", acme, role=Role.OWNER, password=None)
+    cookie, rounds = session_of(world, inviter.id, acme.id), []
+    for number in range(ROUNDS):
+        email = f"invited{number}@home.test"
+        world.person(email, home, password=None)
+        sent: list[str] = []
+        handling(
+            world,
+            lambda r, email=email, sent=sent: sent.append(invitations.invite(r, email, role=Role.MEMBER).link),
+            cookie=cookie,
+        )
+        rounds.append((sent[0].partition("token=")[2], email))
+    exactly_one(outcomes(world, accept, rounds), {"invitation_spent"})
+
+
+def spend_recovery_code(world: World, number: int, value: tuple[str, str]) -> str:
+    holder, code = value
+    with world.database.writing() as db:
+        factors.check(db, world.site.sealer, holder, code=code, now=world.clock.now)
+    return WON
+
+
+@pytest.mark.requirement("PWD-14")
+def test_one_recovery_code_gets_in_once(world: World) -> None:
+    now, rounds = world.clock.now, []
+    with world.database.writing() as db:
+        for number in range(ROUNDS // factors.RECOVERY_CODES):
+            holder = f"user_{number}"
+            totp = factors.pyotp.TOTP(factors.begin(db, world.site.sealer, holder, now=now))
+            codes = factors.confirm(db, world.site.sealer, holder, code=totp.at(now), now=now)
+            rounds += [(holder, code) for code in codes]
+    exactly_one(outcomes(world, spend_recovery_code, rounds), {"second_factor_wrong"})
+
+
+def open_first(world: World, number: int, value: tuple[str, str]) -> str:
+    organization_id, secret = value
+    with world.database.writing() as db:
+        link = links.look(db, world.site.sealer, secret, now=world.clock.now)
+        assert link.organization_id == organization_id
+        return WON if links.opened(db, link, now=world.clock.now) else "opened before"
+
+
+@pytest.mark.requirement("ADM-01")
+def test_a_portal_link_is_opened_for_the_first_time_once(world: World) -> None:
+    rounds = []
+    for number in range(ROUNDS):
+        made = world.organization(f"Portal {number}", domain=None)
+        with world.database.writing() as db:
+            about = {"intent": Intent.SETUP_SSO, "kind": None, "contacts": [], "made_by": "operator"}
+            _, secret = links.make(db, world.site.sealer, made.id, **about, now=world.clock.now)
+        rounds.append((made.id, secret))
+    exactly_one(outcomes(world, open_first, rounds), {"opened before"})
