@@ -14,6 +14,7 @@ from llmops.broker import connections, logins
 from llmops.broker.portal import links
 from llmops.broker.portal.links import Intent
 from llmops.broker.profiles import Profile
+from llmops.broker.traces import Trace
 from llmops.organizations import acceptance, invitations, members, membership, organization
 from llmops.organizations.roles import Role
 from llmops.provisioning import jit
@@ -48,7 +49,14 @@ def test_one_code_signs_in_once(world: World) -> None:
             login = logins.pending(db, world.site.sealer, connection, request_key=f"r{number}", now=world.clock.now)
             codes.append(
                 logins.answer(
-                    db, world.site.sealer, login, profile, checks=[], code_ttl_seconds=60, now=world.clock.now
+                    db,
+                    world.site.sealer,
+                    login,
+                    profile,
+                    trace=Trace(),
+                    hidden=(),
+                    code_ttl_seconds=60,
+                    now=world.clock.now,
                 )
             )
     exactly_one(outcomes(world, redeem, codes), {"code_already_used"})
