@@ -13,7 +13,7 @@ LOCK   := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup setup-dev run serve check test test-postgresql security fuzz audit bench docs lock clean
+.PHONY: help setup setup-dev run serve check test test-postgresql security fuzz judges audit bench docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,10 +75,10 @@ check: setup-dev ## Check format, lint, types, import order, and that the printe
 # ARGS may choose tests of which none touches the database: pytest then ends with 5, which is fine
 test: setup-dev ## Run all tests on SQLite, then those that touch the database on PostgreSQL
 	$(PYTEST) -n 2 --dist loadfile $(ARGS)
-	$(PYTEST) --postgresql -m database $(ARGS) $(if $(strip $(ARGS)),|| [ $$? -eq 5 ])
+	$(PYTEST) --postgresql -m database -n 2 --dist loadfile $(ARGS) $(if $(strip $(ARGS)),|| [ $$? -eq 5 ])
 
 test-postgresql: setup-dev ## Run the tests that touch the database on PostgreSQL
-	$(PYTEST) --postgresql -m database $(ARGS)
+	$(PYTEST) --postgresql -m database -n 2 --dist loadfile $(ARGS)
 
 security: setup-dev ## Print each security requirement with the tests that prove it; fail on a gap
 	$(PYTEST) -n 2 --dist loadfile -m requirement --requirements build/requirements.json $(ARGS)
@@ -87,6 +87,16 @@ security: setup-dev ## Print each security requirement with the tests that prove
 fuzz: setup-dev ## Search every way in for inputs that break it (SECONDS=300 each, finds are kept in build/fuzz)
 	@for name in $$($(BIN)/python -c 'import sys; sys.path.insert(0, "tests"); from fuzz.targets import TARGETS; print(*TARGETS)'); do \
 	  echo "$$name"; $(BIN)/python tests/fuzz/search.py $$name $(SECONDS) build/fuzz || exit 1; done
+
+judges: setup-dev build/judges/.installed ## Let other libraries judge our vectors; write docs/security/other-libraries.md
+	$(BIN)/python tests/judges/collect.py build/judges/vectors.json
+	build/judges/bin/python tests/judges/judge.py build/judges/vectors.json build/judges/verdicts.json
+	$(BIN)/python tests/judges/page.py build/judges/vectors.json build/judges/verdicts.json
+
+build/judges/.installed: requirements/judges.txt
+	$(PYTHON) -m venv build/judges
+	build/judges/bin/pip --disable-pip-version-check --quiet install --require-hashes --requirement $<
+	@touch $@
 
 audit: build/audit/bin/pip-audit ## Write build/sbom.json from the lock, and ask for known advisories (needs the internet)
 	build/audit/bin/cyclonedx-py requirements --output-reproducible --of JSON -o build/sbom.json requirements/run.txt
@@ -113,6 +123,7 @@ lock: ## Choose the pinned packages again (needs uv; ARGS=--upgrade takes the ne
 	$(LOCK) requirements/idps-pysaml2.in --output-file requirements/idps-pysaml2.txt
 	$(LOCK) requirements/idps-canaille.in --output-file requirements/idps-canaille.txt
 	$(LOCK) requirements/audit.in --output-file requirements/audit.txt
+	$(LOCK) requirements/judges.in --output-file requirements/judges.txt
 
 clean: ## Remove .venv and everything else that was made here, except your data in var/
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import default
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -107,7 +108,9 @@ class World:
         """A new browser."""
         transport = Inside(self.app, peer=peer)
         self._transports.append(transport)
-        visitor = Visitor(BASE_URL, transport=transport, clock=lambda: self.clock.now.timestamp(), headers=headers)
+        visitor = Visitor(
+            self.settings.base_url, transport=transport, clock=lambda: self.clock.now.timestamp(), headers=headers
+        )
         self._visitors.append(visitor)
         return visitor
 
@@ -146,7 +149,7 @@ class World:
             )
             members.join(db, organization, user.id, role=role, how="operator", now=self.clock.now)
             if password:
-                stored = passwords.hashed(password, context=())
+                stored = _stored(password)
                 passwords.store(db, user.id, password_hash=stored, now=self.clock.now)
             return user
 
@@ -196,7 +199,7 @@ class World:
         subject: str | None = None,
     ) -> etree._Element:
         """The Response for a person before anybody signed it."""
-        ours = connections.addresses(BASE_URL, connection.id)
+        ours = connections.addresses(self.settings.base_url, connection.id)
         usual = [("email", [address]), ("firstName", [names[0]]), ("lastName", [names[1]])]
         return build.template(
             sp=ours.sp_entity_id,
@@ -251,7 +254,7 @@ class World:
     def link(self, address: str, containing: str) -> str:
         """The path of the link in the last letter to an address."""
         url = link_in(self.letters(address)[-1], containing)
-        return url.removeprefix(BASE_URL)
+        return url.removeprefix(self.settings.base_url)
 
     def open(self, visitor: Visitor, link: str) -> Page:
         """Open a link from a letter; returns where it leads, once its token has left the address."""
@@ -286,6 +289,12 @@ def error_of(page: Page) -> str:
     """The code with which a page sends the browser back to the sign-in page, or on which it is."""
     codes = parse_qs(urlsplit(page.location or page.url).query).get("sso_error", [""])
     return codes[0]
+
+
+@cache
+def _stored(password: str) -> str:
+    """The hash of a password, made once: making one is meant to take its time."""
+    return passwords.hashed(password, context=())
 
 
 @contextmanager

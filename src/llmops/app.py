@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 
-from anyio import CapacityLimiter
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import Response
@@ -18,6 +17,7 @@ from llmops.accounts import pages as account_pages
 from llmops.base import clock as clocks
 from llmops.base import logs
 from llmops.base.addresses import Policy
+from llmops.base.breaker import Breaker
 from llmops.base.clock import Clock
 from llmops.base.dns import txt_lookup
 from llmops.base.fetch import Fetcher
@@ -27,6 +27,7 @@ from llmops.broker import assertions, connections, contacts, logins, refresh
 from llmops.broker.connections import Kind
 from llmops.broker.idp import arrival, oidc, saml
 from llmops.broker.portal import conclusion, entrance, proofs, reminders, testing_pages
+from llmops.broker.portal import links as portal_links
 from llmops.broker.portal import pages as portal_pages
 from llmops.broker.portal import sessions as portal_sessions
 from llmops.broker.portal.frame import in_portal
@@ -42,8 +43,9 @@ from llmops.migrations import history
 from llmops.organizations import domain_checks, invitation_pages, invitations, member_pages, members
 from llmops.organizations import pages as organization_pages
 from llmops.settings import Settings
-from llmops.signin import breakglass, confirm, invitation, rescue, reset, second_step, sign_up, sso
+from llmops.signin import breakglass, confirm, confirm_letter, invitation, rescue, reset, second_step, sign_up, sso
 from llmops.signin import pages as sign_in_pages
+from llmops.signin.credentials import count_try
 from llmops.staff import console
 from llmops.staff import pages as staff_pages
 from llmops.staff import sessions as staff_sessions
@@ -54,7 +56,7 @@ from llmops.web.keyring import Keyring
 from llmops.web.render import STATIC
 from llmops.web.request import Request, Site
 from llmops.web.security import SecurityHeaders
-from llmops.web.serving import Entrance
+from llmops.web.serving import Capacity, Entrance
 
 
 def connection_label(r: Request, connection_id: str) -> str:
@@ -73,6 +75,7 @@ SITE: Sequence[tuple[Edge, Sequence[Door]]] = (
     (as_page, breakglass.doors),
     (as_page, rescue.doors),
     (as_page, confirm.doors),
+    (as_page, confirm_letter.doors),
     (as_page, reset.doors),
     (as_page, sign_up.doors),
     (as_page, invitation.doors),
@@ -88,7 +91,7 @@ SITE: Sequence[tuple[Edge, Sequence[Door]]] = (
     (as_page, audit.doors),
     (as_page, security.doors),
     (as_page, security_acts.doors),
-    (as_page, account_pages.doors(connection_label)),
+    (as_page, account_pages.doors(connection_label, count_try)),
     (as_page, factor_pages.doors(breakglass.require_unnamed)),
     (console.failed, staff_pages.doors),
     (in_portal, entrance.doors),
@@ -119,6 +122,7 @@ def site_of(settings: Settings, database: Database, *, clock: Clock = clocks.sys
         identify=members.actor,
         resolve_txt=txt_lookup(settings.dns_servers),
         metrics=Metrics(),
+        breaker=Breaker(clock),
     )
 
 
@@ -138,7 +142,8 @@ def routines(site: Site) -> Sequence[Routine]:
     """Everything that runs by the clock, under the names that metrics and the doctor show."""
 
     def sweep(now: datetime) -> None:
-        for noun in (limits, verification, sessions, staff_sessions, portal_sessions, logins, assertions, queue):
+        customers = (limits, verification, sessions, invitations, logins, assertions, queue)
+        for noun in (*customers, staff_sessions, portal_sessions, portal_links):
             with site.database.writing() as db:
                 noun.forget_old(db, now=now)
 
@@ -168,12 +173,12 @@ def routines(site: Site) -> Sequence[Routine]:
 def application(site: Site, *, worker: Worker | None = None) -> Starlette:
     """The ASGI application. With `worker` it also does the jobs in the queue, in a thread of its own."""
     site.keyring.current(site.clock())  # makes the first key now: inside a request it would wait for that request
-    threads = CapacityLimiter(site.settings.threads)
+    capacity = Capacity.of(site.settings.threads)
     doors: dict[str, tuple[Edge, list[Door]]] = {}
     for edge, list_of_doors in SITE:
         for door in list_of_doors:
             doors.setdefault(door.path, (edge, []))[1].append(door)
-    routes = [Route(path, Entrance(site, found, edge, threads)) for path, (edge, found) in doors.items()]
+    routes = [Route(path, Entrance(site, found, edge, capacity)) for path, (edge, found) in doors.items()]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -191,7 +196,7 @@ def application(site: Site, *, worker: Worker | None = None) -> Starlette:
         lifespan=lifespan,
     )
     starlette.router.redirect_slashes = False
-    starlette.router.default = Entrance(site, [], as_page, threads)
+    starlette.router.default = Entrance(site, [], as_page, capacity)
     return starlette
 
 

@@ -808,6 +808,16 @@ class NameMissing(Failure):
 # --- Organizations, connections and keys, mostly met on the command line -----------------------------------
 
 
+class PersonUnknown(Failure):
+    """A command names somebody who has no account."""
+
+    code = "person_unknown"
+    status = 404
+    message = "Nobody has that address"
+    advice = "Check the address; llmops user create makes an account."
+    repair = Repair.OPERATOR
+
+
 class OrganizationUnknown(Failure):
     """No organization has this slug or id."""
 
@@ -947,6 +957,16 @@ class ConnectionUntested(Failure):
     repair = Repair.IT
 
 
+class ChangeMovedOn(Failure):
+    """The change that waits for an owner is another one than the owner was looking at."""
+
+    code = "change_moved_on"
+    status = 409
+    message = "The change that waits was changed meanwhile"
+    advice = "Nothing was approved. Look at what it would change now, then decide."
+    repair = Repair.OWNER
+
+
 class ClientInvalid(Failure):
     """What was typed as client ID, tenant ID or client secret cannot be one; `problem` says in what way."""
 
@@ -974,6 +994,16 @@ class EnforcementNotReady(Failure):
     message = "Single sign-on cannot be made compulsory yet"
     advice = "Meet the conditions on the page first: otherwise the organization could lock itself out."
     repair = Repair.OWNER
+
+
+class SsoStillRequired(Failure):
+    """What was wished would leave an organization in which single sign-on is compulsory without any way in."""
+
+    code = "sso_still_required"
+    status = 409
+    message = "Single sign-on is compulsory in this organization"
+    advice = "Nobody could sign in any more. Contact sales to allow passwords again, then do this."
+    repair = Repair.SALES
 
 
 class NotConfirmed(Failure):
@@ -1245,6 +1275,16 @@ class BodyTooLarge(Failure):
     status = 413
     message = "That is too large"
     advice = "Send less."
+
+
+class Overloaded(Failure):
+    """More is being sent to this process at once than it has room for."""
+
+    code = "overloaded"
+    status = 503
+    message = "Too many people are here at once"
+    advice = "Try again in a minute."
+    repair = Repair.OPERATOR
 
 
 class BodyUnreadable(Failure):

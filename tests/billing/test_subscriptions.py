@@ -7,7 +7,7 @@ from world import World, error_of
 
 from llmops.billing import subscriptions
 from llmops.billing.subscriptions import Subscription
-from llmops.errors import NoSeatsLeft, ReasonMissing
+from llmops.errors import NoSeatsLeft, ReasonMissing, SsoStillRequired
 from llmops.organizations import organization
 from llmops.organizations.organization import Organization
 from llmops.plans import ALLOWANCES, COMPARISON, Plan
@@ -108,3 +108,15 @@ def test_only_enterprise_has_sso_and_higher_plans_have_no_less() -> None:
     assert [allowance.sso for allowance in allowances] == [False, False, False, True]
     assert [each.audit_days for each in allowances] == sorted(each.audit_days for each in allowances)
     assert all(value(allowance) != "" for _, value in COMPARISON for allowance in allowances)
+
+
+@pytest.mark.requirement("ADM-07", "TEN-18")
+def test_nobody_leaves_the_plan_with_single_sign_on_while_that_is_compulsory(world: World) -> None:
+    """One colleague alone would lock the whole organization out: passwords are off, and so would the other way be."""
+    acme = world.organization()
+    world.sql("UPDATE organizations SET sso_enforced_at = :now", now=str(world.clock.now))
+    with pytest.raises(SsoStillRequired):
+        put_on(world, acme, Plan.GROWTH)
+    assert stored(world, acme)[0].plan == "enterprise"
+    put_on(world, acme, Plan.ENTERPRISE, seats=20)
+    assert stored(world, acme)[0].seats == 20

@@ -15,7 +15,7 @@ from world import World, error_of, request_id_of
 
 from llmops.app import worker_of
 from llmops.base.fetch import Answer
-from llmops.broker import connections
+from llmops.broker import connections, drafts
 from llmops.broker.connections import Connection
 from llmops.broker.saml import names
 from llmops.errors import OutboundUnreachable
@@ -143,6 +143,29 @@ def test_a_certificate_that_vanishes_is_believed_no_longer(
     assert held(again(world, connection)) == encoded("next")
     visitor = world.visitor()
     assert error_of(world.saml_sign_in(visitor, connection)) == "saml_key_unknown"
+
+
+@pytest.mark.requirement("SAML-37", "TEN-12")
+def test_a_prepared_change_does_not_bring_back_a_certificate_that_vanished(
+    world: World, connection: Connection, published: Published
+) -> None:
+    with world.database.writing() as db:
+        draft = drafts.begin(db, world.site.sealer, connection, now=world.clock.now)
+    published.at[URL] = metadata("next")
+    look(world)
+    assert held(again(world, draft)) == encoded("next")
+
+
+@pytest.mark.requirement("SAML-38")
+def test_a_change_to_another_address_or_provider_is_not_overwritten_by_a_look(
+    world: World, connection: Connection, published: Published
+) -> None:
+    with world.database.writing() as db:
+        draft = drafts.begin(db, world.site.sealer, connection, now=world.clock.now)
+    world.sql("UPDATE connections SET idp_entity_id = 'https://new.example.test' WHERE id = :id", id=draft.id)
+    published.at[URL] = metadata("next")
+    look(world)
+    assert held(again(world, draft)) == held(connection)
 
 
 @pytest.mark.requirement("SAML-38")

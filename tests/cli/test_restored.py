@@ -20,9 +20,11 @@ from world import World, error_of, opened, request_id_of
 
 from llmops.accounts import factors
 from llmops.accounts.users import User
+from llmops.broker import drafts
 from llmops.broker.connections import Connection
 from llmops.cli import restored
 from llmops.db.engine import connect
+from llmops.db.tables import change
 from llmops.errors import SecondFactorWrong
 from llmops.organizations.roles import Role
 from llmops.signin import rescue
@@ -286,3 +288,17 @@ def test_the_command_tells_what_it_voided(postgresql: Postgres | None, template:
         assert told["sessions"] == told["attempts"] == 0
         assert product.told("restored")["one_time_links"] == 0
         product.llmops("audit", "verify")
+
+
+def test_no_test_and_no_question_to_an_owner_from_before_counts(
+    world: World, ann: User, back_up: Callable[[], Restore]
+) -> None:
+    """An owner may have said no since."""
+    live = world.saml(world.organization("Birch", domain="birch.test"))
+    with world.database.writing() as db:
+        draft = drafts.begin(db, world.site.sealer, live, now=world.clock.now)
+        change(db, Connection, {"id": draft.id}, tested_at=world.clock.now, approval_asked_at=world.clock.now)
+    again = back_up()()
+    wanted = "SELECT count(*) FROM connections WHERE tested_at IS NOT NULL OR approval_asked_at IS NOT NULL"
+    assert again.value(wanted) == 0
+    assert again.value("SELECT count(*) FROM connections WHERE state = 'active'") == 1

@@ -50,6 +50,11 @@ def waiting_change(world: World, live: Connection, **changes: object) -> str:
         return draft.id
 
 
+def approve(owner: Visitor) -> Page:
+    """Press the button beside the change that waits."""
+    return owner.submit(owner.get(PAGE), f"{PAGE}/changes/approve")
+
+
 def connection(world: World, connection_id: str) -> Connection:
     with world.database.reading() as db:
         return connections.get(db, connection_id)
@@ -168,12 +173,12 @@ def test_a_revoked_link_opens_nothing(world: World, acme: Organization) -> None:
 @pytest.mark.requirement("ADM-04", "TEN-12")
 def test_an_approved_change_takes_the_live_ones_place(world: World, acme: Organization) -> None:
     live = world.saml(acme)
-    draft_id = waiting_change(world, live)
+    waiting_change(world, live)
     owner = signed_in(world)
     shown = owner.get(PAGE).text
     assert "https://new.example.test" in shown
     assert connection(world, live.id).idp_entity_id != "https://new.example.test"
-    assert act(owner, "changes/approve", draft=draft_id).location == f"{BASE_URL}{PAGE}?done=approved"
+    assert approve(owner).location == f"{BASE_URL}{PAGE}?done=approved"
     assert connection(world, live.id).idp_entity_id == "https://new.example.test"
     assert entries(world, "connection.approved") == 1
     assert "single sign-on was changed" in world.letters("olga@acme.test")[-1]["Subject"]
@@ -182,12 +187,42 @@ def test_an_approved_change_takes_the_live_ones_place(world: World, acme: Organi
 @pytest.mark.requirement("ADM-04")
 def test_a_change_whose_test_is_too_old_is_not_approved(world: World, acme: Organization) -> None:
     live = world.saml(acme)
-    draft_id = waiting_change(world, live)
+    waiting_change(world, live)
     world.clock.advance(hours=25)
-    page = act(signed_in(world), "changes/approve", draft=draft_id)
+    page = approve(signed_in(world))
     assert page.status == 409
     assert "needs a successful test first" in page.text
     assert connection(world, live.id).idp_entity_id != "https://new.example.test"
+
+
+@pytest.mark.requirement("ADM-04", "TEN-12")
+def test_what_was_put_in_the_changes_place_since_the_owner_looked_is_not_approved(
+    world: World, acme: Organization
+) -> None:
+    live = world.saml(acme)
+    draft_id = waiting_change(world, live)
+    owner = signed_in(world)
+    looked_at = owner.get(PAGE)
+    evil = {"idp_entity_id": "https://evil.example.test", "tested_at": world.clock.now}
+    with world.database.writing() as db:
+        change(db, Connection, {"id": draft_id}, approval_asked_at=world.clock.now, **evil)
+    refused = owner.submit(looked_at, f"{PAGE}/changes/approve")
+    assert (refused.status, "changed meanwhile" in refused.text) == (409, True)
+    assert "https://evil.example.test" in refused.text
+    assert vars(connection(world, live.id)) == vars(live)
+
+
+@pytest.mark.requirement("TEN-12")
+def test_an_owner_sees_every_part_of_a_change_that_they_approve(world: World, acme: Organization) -> None:
+    live = world.saml(acme)
+    waiting_change(
+        world, live, metadata_url="https://keys.example.test/m", attribute_map={"email": "mailbox"},
+        idp_sso_url="https://page.example.test/sso", allow_unsolicited=True, want_signed="both",
+    )  # fmt: skip
+    shown = signed_in(world).get(PAGE).text
+    for part in ("https://keys.example.test/m", "email: mailbox", "https://page.example.test/sso", "both"):
+        assert part in shown
+    assert "Sign-ins that the provider begins" in shown
 
 
 def test_a_rejected_change_is_gone(world: World, acme: Organization) -> None:
@@ -237,6 +272,23 @@ def test_switched_off_nobody_signs_in_through_it(world: World, acme: Organizatio
     assert "single sign-on is off" in world.letters("olga@acme.test")[-1]["Subject"]
 
 
+def test_a_draft_beside_the_live_connection_is_not_switched_off(world: World, acme: Organization) -> None:
+    live = world.saml(acme)
+    draft_id = waiting_change(world, live)
+    assert act(signed_in(world), "off", connection=draft_id).status == 404
+    assert connection(world, draft_id).state == "draft"
+
+
+@pytest.mark.requirement("ADM-04")
+def test_switching_off_ends_every_portal_link(world: World, acme: Organization) -> None:
+    owner = signed_in(world)
+    act(owner, "links", intent="setup_sso", contacts="it@acme.test")
+    path = world.link("it@acme.test", "/portal/start")
+    act(owner, "off", connection=world.saml(acme).id)
+    visitor = world.visitor()
+    assert visitor.follow(visitor.get(path)).status == 410
+
+
 @pytest.mark.requirement("TEN-18")
 def test_a_compulsory_connection_is_not_switched_off(world: World, acme: Organization) -> None:
     live = world.saml(acme)
@@ -244,7 +296,8 @@ def test_a_compulsory_connection_is_not_switched_off(world: World, acme: Organiz
     owner.get(PAGE)
     world.sql("UPDATE organizations SET sso_enforced_at = :now", now=str(world.clock.now))
     world.sql("UPDATE sessions SET method = 'sso'")
-    assert act(owner, "off", connection=live.id).status == 409
+    refused = act(owner, "off", connection=live.id)
+    assert (refused.status, "compulsory in this organization" in refused.text) == (409, True)
     assert connection(world, live.id).state == "active"
 
 

@@ -1,66 +1,16 @@
 """A sign-in through OpenID Connect over the whole product, against a provider that a test may turn hostile."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from oidc import provider as op
-from support.page import Page
-from support.visitor import Visitor
+from oidc.evil import Provider, come_back, sign_in
 from world import World, error_of
 
 from llmops.broker import connections
 from llmops.broker.connections import Connection
-from llmops.errors import OutboundUnreachable
 from llmops.organizations import organization
-
-
-@dataclass
-class Provider:
-    """Other people's server: token endpoint, UserInfo and keys."""
-
-    nonce: str = ""
-    claims: dict[str, object] = field(default_factory=dict)
-    told: dict[str, object] = field(default_factory=dict)
-    kid: str = "current"
-    key: str = "current"
-    published: tuple[str, ...] = ("current",)
-    token_error: tuple[int, str] | None = None
-    down: bool = False
-    asked: list[str] = field(default_factory=list)
-    forms: list[Mapping[str, str]] = field(default_factory=list)
-
-    def __call__(
-        self,
-        method: str,
-        url: str,
-        *,
-        form: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        redirects: int = 0,
-    ) -> op.Answer:
-        self.asked.append(urlsplit(url).path)
-        if self.down:
-            raise OutboundUnreachable(host="idp.example.test")
-        if url.endswith("/keys"):
-            return op.Answer(body=op.jwks(*(op.jwk(op.rsa_key(name), kid=name) for name in self.published)))
-        if url.endswith("/userinfo"):
-            return op.Answer(body=json.dumps({"sub": "ann", **self.told}).encode())
-        self.forms.append(form or {})
-        if self.token_error:
-            status, error = self.token_error
-            return op.Answer(status=status, body=json.dumps({"error": error}).encode())
-        made = op.Token(
-            claims={"nonce": self.nonce, "email": "ann@acme.test", "email_verified": True, "given_name": "Ann",
-                    "family_name": "Lee", **self.claims},
-            header={"kid": self.kid},
-            key=op.rsa_key(self.key),
-        )  # fmt: skip
-        answer = {"id_token": made.make(), "access_token": op.ACCESS_TOKEN, "token_type": "Bearer"}
-        return op.Answer(body=json.dumps(answer).encode())
 
 
 @pytest.fixture
@@ -72,20 +22,6 @@ def idp() -> Provider:
 def connection(world: World, idp: Provider) -> Connection:
     world.answering(idp)
     return world.oidc(world.organization(), op.provider(), client_id=op.CLIENT_ID)
-
-
-def come_back(world: World, visitor: Visitor, connection: Connection, idp: Provider, **parameters: str) -> Page:
-    """Start, and bring back a code, with parameters of the answer changed; returns the answer to the callback."""
-    sent = parse_qs(urlsplit(world.depart(visitor)).query)
-    idp.nonce = idp.nonce or sent["nonce"][0]
-    answer = {"code": "c0de", "state": sent["state"][0], "iss": op.ISSUER, **parameters}
-    query = "&".join(f"{name}={value}" for name, value in answer.items() if value)
-    return visitor.get(f"/sso/oidc/{connection.id}/callback?{query}")
-
-
-def sign_in(world: World, visitor: Visitor, connection: Connection, idp: Provider, **parameters: str) -> Page:
-    idp.nonce = ""
-    return visitor.follow(come_back(world, visitor, connection, idp, **parameters))
 
 
 def test_new_person_lands_on_the_dashboard(world: World, connection: Connection, idp: Provider) -> None:
@@ -153,7 +89,7 @@ def test_the_providers_refusal_shows_our_words(
     world: World, connection: Connection, idp: Provider, error: str, code: str
 ) -> None:
     visitor = world.visitor()
-    came = come_back(world, visitor, connection, idp, code="", error=error, error_description="Call%200800")
+    came = come_back(world, visitor, connection, idp, code="", error=error, error_description="Call 0800")
     assert error_of(came) == code
     assert "0800" not in visitor.follow(came).text
 

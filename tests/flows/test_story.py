@@ -194,7 +194,7 @@ def test_the_guide_leads_through_the_identity_provider(stage: Stage) -> None:
     stage.notes["acs"] = copied(page, "Single sign-on URL")
     stage.notes["entity_id"] = copied(page, "Audience URI (SP Entity ID)")
     on_to(page, "Send the person's details")
-    expect(page.get_by_role("region", name="I see a Value list").get_by_role("cell", name="user.email")).to_be_visible()
+    expect(page.get_by_role("group", name="I see a Value list").get_by_role("cell", name="user.email")).to_be_visible()
     on_to(page, "Finish the app")
     on_to(page, "Assign yourself, then the others")
     page.get_by_role("button", name="Continue", exact=True).click()

@@ -117,6 +117,7 @@ def test_a_wrong_secret_is_read_and_repaired(stage: Stage) -> None:
 
 def test_the_connection_is_tested_and_activated(stage: Stage) -> None:
     tab = try_out(stage.it)
+    at_idp(tab, "rosa")
     expect(tab.get_by_role("heading", level=1, name="Test passed")).to_be_visible()
     expect(tab.get_by_role("row").filter(has_text="rosa@meadow.test")).to_be_visible()
     on_to(tab, "Activate")

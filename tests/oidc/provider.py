@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -25,14 +25,21 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 MOMENT = int(NOW.timestamp())
 ABSENT = object()
 
+Recipe = Callable[[Mapping[str, object]], str]
+"""Makes a token that says also this, unless the recipe says otherwise."""
+
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 _CURVES = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1(), "K-256": ec.SECP256K1()}
 _DIGESTS = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
 
 
-@cache
 def rsa_key(name: str = "current", *, bits: int = 2048) -> rsa.RSAPrivateKey:
     """One RSA key for each name, made once a run."""
+    return _rsa_key(name, bits)
+
+
+@cache
+def _rsa_key(name: str, bits: int) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
@@ -124,10 +131,11 @@ class Token:
     raw_header: bytes | None = None
     raw_claims: bytes | None = None
 
-    def make(self) -> str:
+    def make(self, **usual: object) -> str:
+        """The token, of claims that are good, or `usual`, except for what the recipe changes."""
         good = {"alg": self.algorithm, "typ": "JWT", "kid": "current"}
         header = self.raw_header or json.dumps(changed(good, self.header)).encode()
-        claims = self.raw_claims or json.dumps(changed(good_claims(), self.claims)).encode()
+        claims = self.raw_claims or json.dumps(changed({**good_claims(), **usual}, self.claims)).encode()
         signed = f"{b64(header)}.{b64(claims)}"
         return f"{signed}.{b64(sign(self.algorithm, self.key or rsa_key(), signed.encode()))}"
 

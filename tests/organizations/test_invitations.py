@@ -43,7 +43,7 @@ def test_many_are_invited_at_once(world: World, owner: Visitor) -> None:
     assert letter["Subject"] == "Acme: Pat Doe invites you to LLM Ops"
     body = letter.get_body(preferencelist=("plain",))
     assert body is not None
-    assert "as admin" in body.get_content()
+    assert "as an admin" in body.get_content()
     assert "1 December 2026" in body.get_content()
     assert world.value("SELECT count(*) FROM audit_entries WHERE action = 'invitation.sent'") == 3
 

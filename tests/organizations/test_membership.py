@@ -4,6 +4,7 @@ import threading
 from dataclasses import dataclass
 
 import pytest
+from support.enforced import break_glass, company, enforce, second_factor
 from support.page import Page
 from support.visitor import Visitor
 from world import World, error_of
@@ -11,6 +12,7 @@ from world import World, error_of
 from llmops.organizations import members
 from llmops.organizations.organization import Organization
 from llmops.organizations.roles import Role
+from llmops.signin import breakglass
 
 
 @dataclass
@@ -205,7 +207,7 @@ def test_the_person_is_told_and_names_carry_no_addresses(team: Team) -> None:
         team.act("admin", verb, "member", **fields)
     subjects = [str(letter["Subject"]) for letter in team.world.letters("member@acme.test")]
     assert subjects == [
-        "Acme: you are now admin",
+        "Acme: you are now an admin",
         "Acme: your access is suspended",
         "Acme: you may sign in again",
         "Acme: you are no longer a member",
@@ -323,3 +325,38 @@ def test_rights_are_those_of_now_not_of_the_page(team: Team) -> None:
     team.world.sql("UPDATE members SET role = 'member' WHERE id = :id", id=team.id_of("admin"))
     assert visitor.submit(page, f"/settings/team/{team.id_of('member')}/suspend").status == 403
     assert team.row("member", "status") == "active"
+
+
+@pytest.mark.requirement("SES-12")
+def test_an_owner_leaves_after_a_fresh_sign_in_only(team: Team) -> None:
+    team.add("boss", Role.OWNER)
+    page = team.browsers["boss"].get("/settings/team/leave")
+    team.world.clock.advance(minutes=10, seconds=1)
+    answer = team.browsers["boss"].submit(page, "/settings/team/leave")
+    assert answer.location == "https://llm-ops.test/confirm?next=/settings/team/leave"
+    assert team.row("boss", "status") == "active"
+    member = team.browsers["member"]
+    assert "/logout" in member.submit(member.get("/settings/team/leave"), "/settings/team/leave").location
+
+
+@pytest.mark.requirement("TEN-16", "TEN-19")
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "UPDATE users SET suspended_at = :now WHERE id = :id",
+        "DELETE FROM second_factors WHERE holder_id = :id AND :now IS NOT NULL",
+        "DELETE FROM passwords WHERE user_id = :id AND :now IS NOT NULL",
+    ],
+)
+def test_an_emergency_owner_who_cannot_get_in_replaces_nobody(world: World, lost: str) -> None:
+    made, visitor = company(world), world.visitor()
+    eve = world.person("eve@acme.test", made.organization, role=Role.OWNER)
+    second_factor(world, eve)
+    with world.database.writing() as db:
+        breakglass.name(db, made.organization.id, eve.id, by=eve.id, now=world.clock.now)
+    world.person("max@acme.test", made.organization, role=Role.OWNER)  # so that there is always another owner
+    enforce(world, made.organization)
+    world.sql(lost, id=eve.id, now=world.clock.now)
+    break_glass(world, visitor, made)
+    assert visitor.submit(visitor.get("/settings/team/leave"), "/settings/team/leave").status == 409
+    assert world.value("SELECT break_glass_at FROM members WHERE user_id = :id", id=made.owner.id) is not None

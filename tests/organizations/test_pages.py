@@ -18,10 +18,10 @@ def acme(world: World) -> Organization:
     """Acme with an owner, an admin, a member and somebody who is suspended."""
     made = world.organization()
     people = (("olive", Role.OWNER), ("adam", Role.ADMIN), ("mia", Role.MEMBER), ("sue", Role.MEMBER))
-    for number, (who, role) in enumerate(people):
+    for who, role in people:
         user = world.person(f"{who}@acme.test", made, role=role)
         world.sql("UPDATE users SET first_name = :name WHERE id = :id", name=who.capitalize(), id=user.id)
-        world.clock.advance(minutes=number)
+        world.clock.advance(minutes=1)
     world.sql("UPDATE members SET status = 'suspended' WHERE user_id = :id", id=user.id)
     return made
 

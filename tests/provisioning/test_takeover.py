@@ -2,6 +2,7 @@
 
 import pytest
 from lxml import etree
+from support.enforced import second_factor
 from world import PASSWORD, World, error_of, request_id_of
 
 from llmops.accounts import passwords, sessions
@@ -134,3 +135,43 @@ def test_a_sign_in_does_not_outrun_the_reset_of_its_password(
     assert "Dashboard" not in world.sign_in(world.visitor(), "ann@acme.test").text
     assert world.counts()["sessions"] == 0
     assert check(world.value("SELECT hash FROM passwords"), NEW_PASSWORD)
+
+
+@pytest.mark.requirement("TEN-08")
+def test_an_account_that_nobody_proved_loses_its_second_factor_too(world: World) -> None:
+    acme = world.organization()
+    squatter = world.person("ann@acme.test", acme, verified=False)
+    second_factor(world, squatter)
+    assert world.saml_sign_in(world.visitor(), world.saml(acme)).url.endswith("/")
+    counts = world.counts()
+    assert (counts["passwords"], counts["second_factors"], counts["recovery_codes"]) == (0, 0, 0)
+
+
+@pytest.mark.requirement("TEN-10", "SES-12")
+@pytest.mark.parametrize(("minutes", "code"), [(10, ""), (11, "link_proof_needed")])
+def test_a_stolen_session_connects_no_company_sign_in_to_its_owner(world: World, minutes: int, code: str) -> None:
+    acme = world.organization()
+    world.person("ann@acme.test", acme, role=Role.OWNER)
+    connection, stolen = world.saml(acme), world.visitor()
+    world.sign_in(stolen, "ann@acme.test")
+    world.clock.advance(minutes=minutes)
+    request_id = request_id_of(stolen.get("/login/sso/acme/start").location or "")
+    mallorys = world.response(connection, request_id, subject="mallory")
+    landed = stolen.follow(world.post_response(stolen, connection, mallorys))
+    assert error_of(landed) == code
+    assert world.counts()["identities"] == (0 if code else 1)
+
+
+@pytest.mark.requirement("SES-11", "TEN-13")
+def test_a_new_address_ends_the_sessions_and_letters_of_the_old_one(world: World) -> None:
+    acme = world.organization()
+    world.person("ann@acme.test", acme)
+    connection, elsewhere, reader = world.saml(acme), world.visitor(), world.visitor()
+    world.saml_sign_in(world.visitor(), connection, subject="ann")
+    world.sign_in(elsewhere, "ann@acme.test")
+    reader.submit(reader.get("/login/forgot"), "/login/forgot", email="ann@acme.test")
+    letter = world.link("ann@acme.test", "/login/reset")
+    world.saml_sign_in(renamed := world.visitor(), connection, "ann.lee@acme.test", names=("Ann", "Doe"), subject="ann")
+    assert elsewhere.get("/").status == 303
+    assert world.open(reader, letter).status == 410
+    assert renamed.get("/").status == 200

@@ -73,8 +73,8 @@ def template(
     assertion_id: str = "_a1",
     seconds: float = 0,
 ) -> etree._Element:
-    """An unsigned Response, valid from a second before NOW plus `seconds` for five minutes."""
-    at, end = moment(seconds - 1), moment(seconds + 300)
+    """An unsigned Response, issued a second before NOW plus `seconds`, valid for five minutes before and after."""
+    begin, at, end = moment(seconds - 300), moment(seconds - 1), moment(seconds + 300)
     stated = "".join(
         f'<saml:Attribute Name="{name}">'
         + "".join(f"<saml:AttributeValue{value}>{one}</saml:AttributeValue>" for one in values)
@@ -93,7 +93,7 @@ def template(
         '<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer">'
         f'<saml:SubjectConfirmationData InResponseTo="{request_id}" NotOnOrAfter="{end}" Recipient="{acs}"/>'
         "</saml:SubjectConfirmation></saml:Subject>"
-        f'<saml:Conditions NotBefore="{at}" NotOnOrAfter="{end}">'
+        f'<saml:Conditions NotBefore="{begin}" NotOnOrAfter="{end}">'
         f"<saml:AudienceRestriction><saml:Audience>{sp}</saml:Audience></saml:AudienceRestriction></saml:Conditions>"
         f'<saml:AuthnStatement AuthnInstant="{at}" SessionIndex="_s1"><saml:AuthnContext>'
         f"<saml:AuthnContextClassRef>{_PASSWORD}</saml:AuthnContextClassRef>"

@@ -41,20 +41,24 @@ def sign(
     transforms: Sequence[str] = (names.ENVELOPED_SIGNATURE, names.EXC_C14N),
     canonicalization: str = names.EXC_C14N,
     prefix_list: str | None = None,
+    canonical_prefix_list: str | None = None,
     uri: str | None = None,
     key_info: bool | str = True,
     before_signing: Callable[[etree._Element], None] | None = None,
 ) -> etree._Element:
     """Put an enveloped signature after `element`'s Issuer and return it.
 
+    `prefix_list` counts for the transform, as Okta and Shibboleth write it, `canonical_prefix_list` for SignedInfo.
     `key_info` shows the signer's certificate, none, or that of the signer of this name. `before_signing` may change
     SignedInfo before its signature is computed: the signature then is right, over a SignedInfo that is wrong.
     """
-    prefixes = prefix_list.split() if prefix_list else None
+    prefixes, canonical_prefixes = ((given or "").split() or None for given in (prefix_list, canonical_prefix_list))
     covered = etree.tostring(element, method="c14n", exclusive=True, inclusive_ns_prefixes=prefixes)
     signature = etree.Element(ds("Signature"), nsmap=_DS)
     signed_info = etree.SubElement(signature, ds("SignedInfo"))
-    _inclusive(etree.SubElement(signed_info, ds("CanonicalizationMethod"), Algorithm=canonicalization), prefix_list)
+    _inclusive(
+        etree.SubElement(signed_info, ds("CanonicalizationMethod"), Algorithm=canonicalization), canonical_prefix_list
+    )
     etree.SubElement(signed_info, ds("SignatureMethod"), Algorithm=method)
     reference = etree.SubElement(signed_info, ds("Reference"), URI=f"#{element.get('ID')}" if uri is None else uri)
     holder = etree.SubElement(reference, ds("Transforms"))
@@ -74,7 +78,7 @@ def sign(
     element.insert(0 if issuer is None else element.index(issuer) + 1, signature)
     if before_signing is not None:
         before_signing(signed_info)
-    octets = etree.tostring(signed_info, method="c14n", exclusive=True, inclusive_ns_prefixes=prefixes)
+    octets = etree.tostring(signed_info, method="c14n", exclusive=True, inclusive_ns_prefixes=canonical_prefixes)
     value.text = base64.b64encode(_signature(signer, method, octets)).decode()
     return signature
 

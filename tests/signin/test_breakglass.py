@@ -10,6 +10,7 @@ from world import PASSWORD, World
 
 from llmops.accounts import factors
 from llmops.errors import BreakGlassNeeded, BreakGlassNotReady, NotFound
+from llmops.organizations import emergency
 from llmops.organizations.roles import Role
 from llmops.signin import breakglass
 
@@ -42,7 +43,7 @@ def test_only_an_owner_with_password_and_factor_is_named(world: World, lacking: 
         name(world, made, eve.id)
     assert refused.value.facts["missing"] == lacking
     with world.database.reading() as db:
-        assert [owner.email for owner in breakglass.named(db, made.organization.id)] == [made.owner.email]
+        assert [owner.email for owner in emergency.named(db, made.organization.id)] == [made.owner.email]
 
 
 @pytest.mark.requirement("PWD-14")
@@ -221,4 +222,23 @@ def test_tries_here_and_at_the_usual_form_count_together(world: World) -> None:
 def test_a_wrong_password_does_not_use_the_code_up(world: World) -> None:
     made = enforced(world)
     assert break_glass(world, world.visitor(), made, password=WRONG).status == 401
+    assert break_glass(world, world.visitor(), made).status == 303
+
+
+@pytest.mark.requirement("PWD-06", "PWD-14")
+def test_its_codes_count_with_those_of_the_second_step(world: World) -> None:
+    made, browser = company(world), world.visitor()
+    page = world.sign_in(browser, made.owner.email)
+    for _ in range(6):
+        assert browser.submit(page, "/login/code", code="000000").status == 401
+    assert break_glass(world, browser, made).status == 401  # with everything right: six codes in five minutes are all
+    world.clock.advance(minutes=5)
+    assert break_glass(world, browser, made).status == 303
+
+
+@pytest.mark.requirement("PWD-06", "PWD-05")
+def test_whoever_does_not_know_the_password_uses_up_no_codes(world: World) -> None:
+    made = company(world)
+    for _ in range(7):
+        assert break_glass(world, world.visitor(), made, password=WRONG).status == 401
     assert break_glass(world, world.visitor(), made).status == 303

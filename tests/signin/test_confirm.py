@@ -196,3 +196,16 @@ def test_a_password_confirms_no_session_of_sso(world: World, made: Company) -> N
     typed = {"csrf_token": str(token), "password": PASSWORD, "code": code(world, made.secret), "next": PAGE}
     assert "/confirm" in visitor.post("/confirm", typed, start=page).location
     assert "/confirm" in visitor.submit(visitor.get(PAGE), CODES).location
+
+
+@pytest.mark.requirement("PWD-06", "PWD-14")
+def test_its_codes_count_with_those_of_the_second_step(world: World, pat: User) -> None:
+    visitor, other = world.visitor(), world.visitor()
+    world.sign_in(visitor, pat.email)
+    secret = second_factor(world, pat)
+    step = world.sign_in(other, pat.email)
+    for _ in range(6):
+        assert other.submit(step, "/login/code", code="000000").status == 401
+    page = visitor.get("/confirm")
+    typed = {"password": PASSWORD, "code": code(world, secret)}
+    assert visitor.submit(page, "/confirm", **typed).status == 401

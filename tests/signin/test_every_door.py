@@ -14,6 +14,7 @@ from support.visitor import Visitor
 from world import PASSWORD, World, request_id_of
 
 from llmops.accounts.sessions import Method
+from llmops.broker.connections import Kind
 from llmops.db.tables import add
 from llmops.organizations import invitations, organization
 from llmops.organizations.invitations import Invitation
@@ -130,6 +131,14 @@ def confirmation(world: World, made: Company, visitor: Visitor) -> Finish:
     return lambda: visitor.follow(visitor.submit(page, "/confirm", password=PASSWORD))
 
 
+def confirmation_by_letter(world: World, made: Company, visitor: Visitor) -> Finish:
+    world.saml_sign_in(visitor, made.connection, "ann@acme.test")
+    world.sql("UPDATE connections SET kind = :kind", kind=Kind.GENERIC_OIDC)
+    visitor.submit(visitor.get("/confirm"), "/confirm/letter")
+    page = visitor.follow(visitor.get(world.link("ann@acme.test", "/confirm/link")))
+    return lambda: visitor.follow(visitor.submit(page, "/confirm/link"))
+
+
 def remembered_session(world: World, made: Company, visitor: Visitor) -> Finish:
     world.person("ann@acme.test", made.organization)
     world.sign_in(visitor, "ann@acme.test")
@@ -147,6 +156,7 @@ DOORS: list[tuple[Begin, str, bool]] = [
     (invitation_to_somebody_signed_in, "signin.invitation._join", False),
     (confirmation, "signin.confirm.with_password", False),
     (remembered_session, "", False),
+    (confirmation_by_letter, "signin.confirm_letter.confirm", True),
     (sso, "signin.sso.callback", True),
     (link_letter, "signin.sso._enter_from", True),
     (replace, "signin.sso._enter_from", True),

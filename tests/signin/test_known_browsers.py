@@ -10,12 +10,16 @@ from llmops.signin import known_browsers
 from llmops.web import limits
 
 pytestmark = pytest.mark.requirement("PWD-06")
-PAT = "pat@acme.test"
+PAT = "pat@home.test"
 NEW = "four unrelated words here"
 
 
 def attempt(visitor: Visitor, password: str = PASSWORD, address: str = PAT) -> Page:
-    return visitor.submit(visitor.get("/login"), "/login", email=address, password=password)
+    """Try to sign in; who got in signs out at once."""
+    answer = visitor.submit(visitor.get("/login"), "/login", email=address, password=password)
+    if answer.status == 303:
+        visitor.submit(visitor.follow(answer), "/logout")
+    return answer
 
 
 def under_attack(world: World, address: str = PAT) -> None:
@@ -28,7 +32,7 @@ def under_attack(world: World, address: str = PAT) -> None:
 def known(world: World, address: str = PAT) -> Visitor:
     """A browser in which somebody was signed in, and no longer is."""
     browser = world.visitor()
-    browser.submit(world.sign_in(browser, address), "/logout")
+    assert attempt(browser, PASSWORD, address).status == 303
     return browser
 
 
@@ -42,7 +46,7 @@ def plant(browser: Visitor, content: str) -> None:
 
 @pytest.fixture(autouse=True)
 def pat(world: World) -> None:
-    world.person(PAT, world.organization())
+    world.person(PAT, world.organization("Home", domain=None))
 
 
 def test_a_browser_that_was_here_before_gets_in_during_an_attack(world: World) -> None:
@@ -80,7 +84,6 @@ def test_letters_that_the_attacker_asked_for_serve_the_victim_too(world: World) 
 
 
 def test_an_emergency_owner_is_not_locked_out_either(world: World) -> None:
-    world.sql("DELETE FROM organization_domains")
     made, browser = enforced(world), world.visitor()
     world.clock.advance(seconds=60)
     assert break_glass(world, browser, made).status == 303
@@ -92,13 +95,12 @@ def test_an_emergency_owner_is_not_locked_out_either(world: World) -> None:
 
 def test_it_has_twenty_tries_an_hour_of_its_own(world: World) -> None:
     browser = known(world)
-    for number in range(19):
+    for number in range(20):
         if number % 9 == 0:
             world.clock.advance(minutes=10)  # ten from one address in ten minutes
         assert attempt(browser, "wrong" * 4).status == 401
     world.clock.advance(minutes=10)
-    stopped = attempt(browser, "wrong" * 4)
-    assert (stopped.status, world.visitor().get("/login").status) == (429, 200)
+    assert attempt(browser, "wrong" * 4).status == 429
 
 
 def test_one_address_is_stopped_after_ten_tries_all_the_same(world: World) -> None:
@@ -119,7 +121,7 @@ def test_it_knows_the_last_four_accounts(world: World) -> None:
     browser = known(world)
     for number in range(4):
         world.person(f"p{number}@acme.test", other)
-        browser.submit(world.sign_in(browser, f"p{number}@acme.test"), "/logout")
+        attempt(browser, PASSWORD, f"p{number}@acme.test")
         assert value(browser).count(".") == min(4, number + 2)
     for address in (PAT, "p0@acme.test"):
         under_attack(world, address)

@@ -11,6 +11,7 @@ from support.page import Page
 from world import BASE_URL, World
 
 from llmops.audit import reading
+from llmops.broker import connections
 from llmops.organizations import organization
 from llmops.organizations.organization import Organization
 from llmops.organizations.roles import Role
@@ -217,6 +218,19 @@ def test_provisioning_leaves_a_live_connection_as_it_is(world: World) -> None:
     act(desk(world), acme, "provision", kind="EntraIdOIDC", reason="They move to Entra", press="Make, to copy")
     assert world.value("SELECT kind FROM connections WHERE state = 'active'") == live.kind
     assert world.value("SELECT draft_of FROM connections WHERE state = 'draft'") == live.id
+
+
+@pytest.mark.requirement("ADM-07")
+def test_provisioning_what_is_live_changes_nobody_who_hears_of_it(world: World) -> None:
+    """They are sent links with which the certificate is renewed; whoever completes a set-up joins them, recorded."""
+    acme = world.organization()
+    live = world.saml(acme)
+    world.sql("UPDATE connections SET contacts = :them", them='["it@acme.test"]')
+    visitor = desk(world)
+    for contacts in ("", "stranger@evil.test"):
+        act(visitor, acme, "provision", kind=live.kind, contacts=contacts, reason="Renewal", press="Make, to copy")
+        with world.database.reading() as db:
+            assert connections.get(db, live.id).contacts == ["it@acme.test"]
 
 
 @pytest.mark.requirement("ADM-05")

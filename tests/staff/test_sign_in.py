@@ -10,6 +10,7 @@ from support.page import Page
 from support.visitor import Visitor
 from world import PASSWORD, World
 
+from llmops.errors import SecondFactorWrong
 from llmops.organizations.roles import Role
 from llmops.staff import people, sessions
 
@@ -147,6 +148,22 @@ def test_codes_are_tried_ten_times_in_ten_minutes(world: World) -> None:
     give_password(visitor, sam.email)
     assert [give_code(visitor, "12345x").status for _ in range(11)] == [401] * 10 + [429]
     world.clock.advance(seconds=31)
+    assert give_code(visitor, sam.code(world)).status == 429
+
+
+@pytest.mark.requirement("PWD-06")
+def test_codes_are_tried_fifty_times_a_day_whoever_knows_the_password(world: World) -> None:
+    """Ten in ten minutes alone would be 1,440 a day of a million codes, three of which are good at any time."""
+    sam = hire(world)
+    enter(world, sam)
+    visitor = world.visitor()
+    for tried in range(49):
+        if tried % 9 == 0:
+            world.clock.advance(minutes=10)
+            give_password(visitor, sam.email)
+        assert give_code(visitor, "000000").status == SecondFactorWrong.status
+    world.clock.advance(minutes=10)
+    give_password(visitor, sam.email)
     assert give_code(visitor, sam.code(world)).status == 429
 
 

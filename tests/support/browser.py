@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, FloatRect, Page, sync_playwright
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
+LONGEST_PICTURE = 1500  # CSS pixels
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 _ELSEWHERE = re.compile(r"^https?://(?!(127\.0\.0\.1|localhost)[:/])")
 _REPORTING = """
@@ -41,10 +42,10 @@ def chromium_missing() -> str | None:
 
 
 @contextmanager
-def chromium_running() -> Iterator[Browser]:
-    """A new browser, for several pages without anything in common."""
+def chromium_running(*flags: str) -> Iterator[Browser]:
+    """A new browser, for several pages without anything in common; `flags` beside those that it always has."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS, *flags])
         try:
             yield browser
         finally:
@@ -60,10 +61,12 @@ def page_of(
     height: int = 900,
     locale: str = "en-US",
     javascript: bool = True,
+    any_certificate: bool = False,
     timeout_seconds: float = 10,
 ) -> Iterator[Page]:
     """An empty page without history or cookies; addresses may leave out `base_url`. More tabs: `page.context`.
 
+    `any_certificate`: the server is one of ours, which made its own.
     Raises: AssertionError at the end when a script failed, something broke the content security policy, or a page
     opened a dialog, in any tab.
     """
@@ -84,6 +87,7 @@ def page_of(
         locale=locale,
         timezone_id="UTC",
         java_script_enabled=javascript,
+        ignore_https_errors=any_certificate,
     )
     try:
         context.set_default_timeout(timeout_seconds * 1000)
@@ -93,6 +97,8 @@ def page_of(
         context.on("weberror", lambda fault: faults.append(str(fault.error)))
         # An identity provider's page may want styles of a content delivery network: the tests need no internet.
         context.route(_ELSEWHERE, lambda route: route.abort())
+        if any_certificate:
+            context.route(f"{base_url}/**", lambda route: route.continue_())
         yield context.new_page()
     finally:
         context.close()
@@ -107,7 +113,9 @@ def chromium_page(base_url: str = "", **options: Any) -> Iterator[Page]:
 
 
 def screenshot(page: Page, name: str) -> None:
-    """Keep the page's picture as docs/images/<name>.png, only when LLMOPS_SCREENSHOTS=1."""
+    """Keep the page's picture as docs/images/<name>.png, only when LLMOPS_SCREENSHOTS=1. Long pages are cut."""
     if os.environ.get("LLMOPS_SCREENSHOTS") == "1":
         IMAGES.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=IMAGES / f"{name}.png", full_page=True, animations="disabled")
+        width, height = page.evaluate("[innerWidth, Math.max(innerHeight, document.documentElement.scrollHeight)]")
+        clip: FloatRect = {"x": 0, "y": 0, "width": width, "height": min(height, LONGEST_PICTURE)}
+        page.screenshot(path=IMAGES / f"{name}.png", full_page=True, clip=clip, animations="disabled")

@@ -74,7 +74,12 @@ def test_a_look_ahead_by_head_spends_nothing(world: World) -> None:
 
 @pytest.mark.requirement("WEB-02")
 def test_only_the_starts_and_returns_of_single_sign_on_write_on_get() -> None:
-    assert WRITING_GETS == ["/login/sso/callback", "/login/sso/{slug}/start", "/sso/oidc/{connection_id}/callback"]
+    assert WRITING_GETS == [
+        "/login/sso/callback",
+        "/login/sso/{slug}/start",
+        "/sso/oidc/{connection_id}/callback",
+        "/sso/test/{login_id}",
+    ]
 
 
 # --- Sizes -------------------------------------------------------------------------------------------------

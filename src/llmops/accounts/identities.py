@@ -1,5 +1,6 @@
 """Which subject at which connection is which person. The key is connection + subject, never an e-mail address."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -48,3 +49,16 @@ def used(db: Db, identity_id: str, *, now: datetime) -> None:
 def of_user(db: Db, user_id: str) -> Sequence[Identity]:
     """Every link of a person."""
     return many(db, Identity, Identity.rows().where(Identity.user_id == user_id).order_by(Identity.linked_at))
+
+
+def erase(db: Db, user_id: str) -> int:
+    """Put hashes in the place of a person's subjects. Returns how many."""
+    theirs = of_user(db, user_id)
+    for identity in theirs:
+        change(db, Identity, {"id": identity.id}, subject=erased(identity.connection_id, identity.subject))
+    return len(theirs)
+
+
+def erased(connection_id: str, subject: str) -> str:
+    """What stands in place of an erased person's subject. Not keyed: it must outlive every secret key."""
+    return "erased:" + hashlib.sha256(f"{connection_id}\0{subject}".encode()).hexdigest()

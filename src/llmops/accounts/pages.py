@@ -10,7 +10,6 @@ from llmops.audit.actions import Action
 from llmops.base.clock import readable
 from llmops.errors import Failure, FormExpired, PasswordTooCommon, PasswordTooLong, PasswordTooShort, WrongCredentials
 from llmops.mail import letters
-from llmops.web import limits
 from llmops.web.doors import Door, get, post
 from llmops.web.render import render
 from llmops.web.request import Request, see_other
@@ -18,10 +17,13 @@ from llmops.web.request import Request, see_other
 ConnectionLabel = Callable[[Request, str], str]
 """Names a connection for people. Connections live above accounts, so `app.py` passes it in."""
 
+CountTry = Callable[[Request, str], object]
+"""Counts one try at the password of an address, together with all other forms. It too lies above accounts."""
+
 _METHODS = {"sso": "SSO", "password": "Password", "break_glass": "Emergency sign-in", "rescue": "Rescue link"}
 
 
-def doors(label: ConnectionLabel) -> list[Door]:
+def doors(label: ConnectionLabel, count_try: CountTry) -> list[Door]:
     """The profile page and its forms."""
 
     def show(r: Request) -> Response:
@@ -29,7 +31,11 @@ def doors(label: ConnectionLabel) -> list[Door]:
         return profile_page(r, label)
 
     def change(r: Request) -> Response:
-        """POST /settings/profile/password: wants the present one; all other sessions end (PWD-09, SES-11)."""
+        """POST /settings/profile/password: wants the present one; all other sessions end (PWD-09, SES-11).
+
+        Raises: TooManyAttempts.
+        """
+        count_try(r, r.member.email)
         return change_password(r, label)
 
     def set_first(r: Request) -> Response:
@@ -89,7 +95,6 @@ _FLASHES = {
 def change_password(r: Request, label: ConnectionLabel) -> Response:
     """Check the present password, store the new one, end the other sessions, tell the person."""
     actor = r.member
-    limits.check(r, "password.change", actor.user_id, most=10, window_seconds=600)
     with r.looking() as db:
         stored = passwords.find(db, actor.user_id)
     if not passwords.matches(stored, r.field("present")):

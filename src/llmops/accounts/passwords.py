@@ -91,7 +91,9 @@ def matches(password_hash: str | None, password: str) -> bool:
 def rehash_if_old(db: Db, user_id: str, *, password_hash: str, password: str, now: datetime) -> None:
     """Hash anew with today's parameters, after a sign-in with yesterday's."""
     if _HASHER.check_needs_rehash(password_hash):
-        store(db, user_id, password_hash=_HASHER.hash(_normal(password)), now=now)
+        with _AT_ONCE:
+            fresh = _HASHER.hash(_normal(password))
+        store(db, user_id, password_hash=fresh, now=now)
 
 
 def _normal(password: str) -> str:

@@ -190,6 +190,11 @@ def end_all(db: Db, user_id: str, *, now: datetime, except_for: str | None = Non
     return db.execute(update(table).where(theirs).values(ended_at=now)).rowcount
 
 
+def forget_places(db: Db, user_id: str) -> None:
+    """Forget from where and with which browser a person came; that they came is still counted."""
+    change(db, Session, {"user_id": user_id}, ip="", user_agent="")
+
+
 def end_in_organization(db: Db, organization_id: str, *, methods: Collection[Method], now: datetime) -> int:
     """End every session of an organization that was opened in one of these ways. Returns how many."""
     table = Session.table()

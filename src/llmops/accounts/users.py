@@ -1,5 +1,6 @@
 """People. An address is unique after normalisation, and proven before its person is stored."""
 
+import hashlib
 from datetime import datetime
 
 from sqlalchemy.exc import IntegrityError
@@ -10,6 +11,7 @@ from llmops.db.tables import Base, Db, add, change, find
 from llmops.errors import EmailInUse, NameMissing
 
 LONGEST_NAME = 100
+_ERASED = "erased.invalid"
 
 
 class User(Base):
@@ -68,6 +70,19 @@ def change_email(db: Db, user_id: str, *, email: str, now: datetime) -> None:
         change(db, User, {"id": user_id}, email=email, email_verified_at=now)
     except IntegrityError:
         raise EmailInUse(seen=email) from None
+
+
+def erase(db: Db, user: User) -> None:
+    """Nobody can tell who it was; who comes with the same address can be recognised (`erased_address`)."""
+    address = erased_address(user.email)
+    values = {"email": address, "first_name": "Erased", "last_name": "person", "email_verified_at": None}
+    change(db, User, {"email": address}, email=f"{user.id}@{_ERASED}")  # one that had the address before
+    change(db, User, {"id": user.id}, **values)
+
+
+def erased_address(email: str) -> str:
+    """What stands in place of an erased person's address. Not keyed: it must outlive every secret key."""
+    return f"{hashlib.sha256(f'llmops erased {email}'.encode()).hexdigest()}@{_ERASED}"
 
 
 def given_name(text: str) -> str:

@@ -26,6 +26,7 @@ class Purpose(StrEnum):
     REPLACE_SESSION = "replace_session"
     SECOND_STEP = "second_step"
     RESCUE = "rescue"
+    CONFIRM_SESSION = "confirm_session"
 
 
 LIFE = {
@@ -35,6 +36,7 @@ LIFE = {
     Purpose.REPLACE_SESSION: timedelta(minutes=5),
     Purpose.SECOND_STEP: timedelta(minutes=5),
     Purpose.RESCUE: timedelta(minutes=30),
+    Purpose.CONFIRM_SESSION: timedelta(minutes=10),
 }
 
 
@@ -99,6 +101,11 @@ def pending(db: Db, purpose: Purpose, *, subject: str, now: datetime) -> OneTime
     good = OneTimeLink.spent_at.is_(None) & (OneTimeLink.expires_at > now)
     mine = (OneTimeLink.subject == subject) & (OneTimeLink.purpose == purpose)
     return one(db, OneTimeLink, OneTimeLink.rows().where(mine & good).order_by(OneTimeLink.created_at.desc()))
+
+
+def void(db: Db, subject: str, *, now: datetime) -> None:
+    """No link that is out for this person works any more, whatever it is for."""
+    change(db, OneTimeLink, {"subject": subject, "spent_at": None}, spent_at=now)
 
 
 def void_all(db: Db, *, now: datetime) -> int:

@@ -85,5 +85,6 @@ class Action(StrEnum):
     STAFF_SUSPENDED = "staff.suspended", "suspended a staff account"
     STAFF_FACTOR_RESET = "staff.factor_reset", "reset the second factor of a staff account"
     STAFF_PASSWORD_SET = "staff.password_set", "set the password of a staff account"
+    PERSON_ERASED = "person.erased", "erased a person"
     KEYS_ROTATED = "keys.rotated", "rotated the session keys"
     RESTORED = "installation.restored", "restored a backup: what was valid before it is void"

@@ -48,6 +48,14 @@ def read(url: str, *, policy: Policy) -> Target:
     return Target(scheme=parts.scheme, host=str(host), port=port, path=path)
 
 
+def origin(url: str | None) -> tuple[str, str] | None:
+    """Scheme and host with port of an address, to see whether it leads to somebody else."""
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.lower()
+
+
 def follow(target: Target, location: str, *, policy: Policy) -> Target:
     """Where a redirect leads; it is read like any URL, and never goes from https to http.
 

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from llmops.audit import log
 from llmops.audit.actions import Action
 from llmops.db.tables import Base, Db, add, change, find
-from llmops.errors import ReasonMissing
+from llmops.errors import ReasonMissing, SsoStillRequired
 from llmops.organizations import organization as organizations
 from llmops.organizations.organization import Organization
-from llmops.plans import Plan
+from llmops.plans import ALLOWANCES, Plan
 
 
 class Subscription(Base):
@@ -52,13 +52,17 @@ def put_on(
     """Put an organization on a plan and store the contract. It takes effect with the next request.
 
     `seats`: active members that the contract allows, None for the plan's own number. Members who are there stay, even
-    if there are more. The reason stands in the customer's audit log, the notes do not. Raises: ReasonMissing.
+    if there are more. The reason stands in the customer's audit log, the notes do not.
+
+    Raises: ReasonMissing; SsoStillRequired, for a plan without single sign-on where that is the only way in.
     """
     reason = " ".join(reason.split())
     if not reason:
         raise ReasonMissing(organization=organization.slug)
     organizations.lock(db, organization.id)
     before, contract = organizations.get(db, organization.id), of(db, organization.id)
+    if before.sso_enforced_at is not None and not ALLOWANCES[plan].sso:
+        raise SsoStillRequired(organization=before.slug, seen=plan)
     organizations.change_plan(db, before.id, plan=plan, seats=seats)
     moved = before.plan != plan
     since = now if moved or contract is None else contract.since

@@ -7,18 +7,20 @@ identity provider needs no second application.
 import json
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import delete, or_, update
 
 from llmops.base import ids
 from llmops.base.sealing import Sealer
+from llmops.base.targets import origin
 from llmops.broker import connections
 from llmops.broker.connections import Connection, Kind
 from llmops.db.tables import Db, add, change, find, one
-from llmops.errors import ConnectionUntested
+from llmops.errors import ConnectionUnknown, ConnectionUntested
 
 TEST_COUNTS = timedelta(hours=24)
 _OWN = {"id", "organization_id", "state", "created_at", "activated_at", "draft_of", "approval_asked_at"}
 _SEALED = ("sp_private_key", "client_secret")
+_IN_CHARGE = ("idp_entity_id", "issuer", "client_id", "attribute_map", "allow_unsolicited", "want_signed")
 _PASSING = {
     *("contacts", "client_secret_expires_at", "tested_at", "jwks", "jwks_read_at"),
     *("metadata_read_at", "metadata_failing_since", "metadata_tried_at", "metadata_notice"),
@@ -73,12 +75,20 @@ def discard(db: Db, draft: Connection) -> None:
 
 
 def needs_owner(live: Connection, draft: Connection) -> bool:
-    """Whether the draft would put somebody else in charge: another issuer, or none of the keys of before."""
-    issuer = (live.idp_entity_id, live.issuer) != (draft.idp_entity_id, draft.issuer)
-    other_client = live.client_id != draft.client_id
-    keys = bool(live.idp_certificates) and not set(live.idp_certificates) & set(draft.idp_certificates)
-    mapping = live.attribute_map != draft.attribute_map
-    return issuer or other_client or keys or mapping
+    """Whether the draft would let somebody else say who signs in, or would send people to somebody else's page.
+
+    A key beside those that are there is enough for that: whoever holds it speaks for everybody, owners too. Only where
+    the address that is in charge already publishes the key is nobody new believed: a refresh takes it over as well.
+    """
+    if any(getattr(live, name) != getattr(draft, name) for name in _IN_CHARGE):
+        return True
+    further_keys = set(draft.idp_certificates) - set(live.idp_certificates)
+    published = draft.metadata_url is not None and draft.metadata_url == live.metadata_url
+    return (
+        (bool(further_keys) and not published)
+        or draft.metadata_url not in (None, live.metadata_url)
+        or origin(draft.idp_sso_url) != origin(live.idp_sso_url)
+    )
 
 
 def require_tested(connection: Connection, *, now: datetime) -> None:
@@ -90,6 +100,13 @@ def require_tested(connection: Connection, *, now: datetime) -> None:
 def ask_owner(db: Db, draft: Connection, *, now: datetime) -> bool:
     """The draft waits for an owner from now on; any change to it ends that. False when it waits already."""
     return change(db, Connection, {"id": draft.id, "approval_asked_at": None}, approval_asked_at=now) == 1
+
+
+def void_all(db: Db) -> int:
+    """No test counts and no question to an owner is open any more. Returns how many connections had one (SEC-09)."""
+    asked_or_tested = or_(Connection.tested_at.is_not(None), Connection.approval_asked_at.is_not(None))
+    voided = update(Connection).where(asked_or_tested).values(tested_at=None, approval_asked_at=None)
+    return db.execute(voided).rowcount
 
 
 def fingerprint(sealer: Sealer, connection: Connection) -> str:
@@ -113,6 +130,7 @@ def promote(db: Db, sealer: Sealer, draft: Connection) -> Connection:
     """Put the draft in the place of its live connection, which keeps id, addresses and state. Returns that one.
 
     The caller has required the test, and the owner's word where `needs_owner`.
+    Raises: ConnectionUnknown, when the draft was thrown away or promoted meanwhile.
     """
     assert draft.draft_of is not None, "only a draft beside a live connection takes its place"
     live_id = draft.draft_of
@@ -120,7 +138,8 @@ def promote(db: Db, sealer: Sealer, draft: Connection) -> Connection:
         column.name: getattr(draft, column.name) for column in Connection.table().columns if column.name not in _OWN
     }
     values |= _resealed(sealer, draft, live_id)
-    db.execute(delete(Connection).where(Connection.id == draft.id))
+    if db.execute(delete(Connection).where(Connection.id == draft.id)).rowcount != 1:
+        raise ConnectionUnknown(seen=draft.id)
     change(db, Connection, {"id": live_id}, **values)
     return connections.get(db, live_id)
 

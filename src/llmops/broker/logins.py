@@ -32,6 +32,7 @@ from llmops.errors import (
 )
 
 _KEPT_DAYS = 30
+_UNANSWERED_KEPT = timedelta(days=1)
 TESTED = ("connection", "configuration")
 """Which connection a test tries, and the fingerprint of its configuration: kept among the attempt's secrets."""
 
@@ -347,8 +348,10 @@ def void_all(db: Db) -> int:
 
 
 def forget_old(db: Db, *, now: datetime) -> None:
-    """Delete attempts after 30 days."""
+    """Delete attempts after 30 days; after one day those that nothing came of, because anybody can begin them."""
     db.execute(delete(Login).where(Login.started_at < now - timedelta(days=_KEPT_DAYS)))
+    nothing = Login.answered_at.is_(None) & Login.failed_at.is_(None) & (Login.how == "started_here")
+    db.execute(delete(Login).where(Login.started_at < now - _UNANSWERED_KEPT, nothing))
 
 
 def _insert_bare(db: Db, connection: Connection, *, how: How, now: datetime) -> str:

@@ -16,7 +16,8 @@ from llmops.audit.actions import Action
 from llmops.base.clock import readable
 from llmops.base.fetch import METADATA_LIMIT_BYTES
 from llmops.base.sealing import Sealer
-from llmops.broker import connections, contacts
+from llmops.base.targets import origin
+from llmops.broker import connections, contacts, drafts
 from llmops.broker.connections import Connection, Kind
 from llmops.broker.oidc import discovery
 from llmops.broker.oidc.discovery import Provider
@@ -98,6 +99,11 @@ def _source(connection: Connection) -> str | None:
     return connection.metadata_url if Kind(connection.kind).is_saml else connection.issuer
 
 
+def _document(connection: Connection) -> Sequence[object]:
+    """What a look reads: where, by which protocol, and whose."""
+    return _source(connection), Kind(connection.kind).is_saml, connection.idp_entity_id
+
+
 def _looked(site: Site, connection: Connection) -> Change:
     """Raises: OutboundFailure, MetadataInvalid, OidcDiscoveryInvalid."""
     allow_http = site.settings.development or site.settings.outbound_allow_private
@@ -114,7 +120,7 @@ def _looked(site: Site, connection: Connection) -> Change:
 def _saml_change(connection: Connection, idp: IdentityProvider) -> Change:
     """The metadata's certificates take the place of ours: what it no longer lists is no longer believed."""
     before = connection.idp_sso_url or ""
-    if _origin(idp.sso_url) != _origin(before):
+    if origin(idp.sso_url) != origin(before):
         return Change({}, (("Sign-in address before", before), ("Sign-in address now", idp.sso_url)), waits=True)
     held, listed = connection.idp_certificates, [one.encoded for one in idp.certificates]
     told = [("New certificate", _fingerprint(one)) for one in listed if one not in held]
@@ -145,6 +151,10 @@ def _take_over(db: Db, site: Site, looked_at: Connection, change: Change) -> str
     notice = "; ".join(f"{what}: {detail}" for what, detail in change.told)[:1000] if change.waits else None
     seen = {"metadata_read_at": now, "metadata_failing_since": None, "metadata_notice": notice}
     connections.refreshed(db, connection.id, **change.values, **seen)
+    draft = drafts.of(db, connection.id)
+    if draft is not None and change.values and _document(draft) == _document(connection):
+        # A copy from before: put in force later, it would bring back a key that is believed no longer.
+        connections.refreshed(db, draft.id, **change.values)
     if change.waits:
         if notice != connection.metadata_notice:
             _tell(db, site, connection, "metadata_waits", now=now, changes=change.told)
@@ -203,11 +213,6 @@ def _identity(connection: Connection) -> Sequence[object]:
     """What must not have changed between the look and writing it down."""
     return (connection.idp_entity_id, connection.idp_sso_url, connection.issuer, connection.metadata_url,
             connection.idp_certificates, connection.provider)  # fmt: skip
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc.lower()
 
 
 def _host(text: str) -> str:

@@ -1,5 +1,6 @@
-"""`llmops docs`: print errors.md, settings.md, routes.md and it-admins.md, or check that they are fresh."""
+"""`llmops docs`: print the pages of docs/ that come from the code, or check that they are fresh."""
 
+import ast
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel, SecretStr
 
+import llmops
 from llmops import errors
 from llmops.app import SITE
 from llmops.cli import guides
@@ -36,6 +38,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "errors.md", _MADE + "\n".join(_errors()) + "\n"
     yield "settings.md", _MADE + "\n".join(_settings()) + "\n"
     yield "routes.md", _MADE + "\n".join(_routes()) + "\n"
+    yield "files.md", _MADE + "\n".join(_files()) + "\n"
     yield "it-admins.md", _MADE + "\n".join(guides.page())
 
 
@@ -84,6 +87,23 @@ def _routes() -> Iterator[str]:
             token = "yes" if door.csrf else "–" if door.method == "GET" else "no: the identity provider posts here"
             session = "yes" if door.signed_in else "a session of its own" if door.guard else ""
             yield f"| {door.method} | `{door.path}` | {what} | {session} | {token} |"
+
+
+def _files() -> Iterator[str]:
+    """Every module with the first sentence of its docstring, in the order of the folders."""
+    package = Path(llmops.__file__).parent
+    yield "# Every file"
+    folder = None
+    for path in sorted(package.rglob("*.py"), key=lambda path: (path.parent.as_posix(), path.name)):
+        here = path.parent.relative_to(package).as_posix()
+        if path.name.startswith("__") or "versions" in path.parts:
+            continue
+        if here != folder:
+            folder = here
+            yield f"\n## {here if here != '.' else 'llmops'}\n"
+        doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        first = " ".join(doc.partition("\n\n")[0].split())
+        yield f"- `{path.name}`: {first}"
 
 
 def _read(path: Path) -> str:

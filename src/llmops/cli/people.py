@@ -1,4 +1,4 @@
-"""`llmops user` and `llmops logins`: make a person, see who tried to sign in."""
+"""`llmops user` and `llmops logins`: make and erase a person, see who tried to sign in."""
 
 import sys
 from dataclasses import asdict
@@ -15,7 +15,7 @@ from llmops.broker.logins import Login
 from llmops.broker.traces import Trace
 from llmops.cli.console import OPERATOR, AsJson, opened, show
 from llmops.errors import EmailInUse, LoginUnknown
-from llmops.organizations import members, organization
+from llmops.organizations import erasure, members, organization
 from llmops.organizations.roles import role_named
 
 people = typer.Typer(help="People.", no_args_is_help=True)
@@ -59,6 +59,18 @@ def create(
         )
         told = {"id": user.id, "email": address, "organization": found.slug, "role": str(wanted)}
         show(told | {"password": password_stdin}, as_json=as_json)
+
+
+@people.command("erase")
+def erase(
+    email: str,
+    reason: Annotated[str, typer.Option(help="Why; it stands in the audit log of each of their organizations.")],
+    as_json: AsJson = False,
+) -> None:
+    """Erase a person for good: name, address, password, second factor, links to identity providers, sessions."""
+    with opened() as site, site.database.writing() as db:
+        told = erasure.erase(db, normalise(email), by=OPERATOR, reason=reason, now=site.clock())
+        show(asdict(told), as_json=as_json)
 
 
 @logins.command("list")

@@ -6,7 +6,7 @@ from llmops.accounts import factors, sessions, verification
 from llmops.audit import log
 from llmops.audit.actions import Action
 from llmops.base.sealing import Sealer
-from llmops.broker import assertions, logins
+from llmops.broker import assertions, drafts, logins
 from llmops.broker.portal import links
 from llmops.cli.console import OPERATOR, AsJson, opened, show
 from llmops.db.tables import Db
@@ -36,6 +36,7 @@ def void_all(db: Db, sealer: Sealer, *, now: datetime) -> dict[str, int]:
         "portal_links": links.void_all(db, now=now),
         "invitations": invitations.void_all(db, now=now),
         "attempts": logins.void_all(db),
+        "tests_and_approvals": drafts.void_all(db),
     }
     factors.void_all(db, now=now)
     assertions.remember_from(db, now=now)

@@ -1,6 +1,7 @@
 """`llmops serve`, `migrate`, `keys`: run the server and look after it."""
 
 import os
+import resource
 import signal
 import sys
 from datetime import timedelta
@@ -12,6 +13,7 @@ import typer
 import uvicorn
 
 from llmops import settings as configuration
+from llmops.accounts import factors
 from llmops.audit import log
 from llmops.audit.actions import Action
 from llmops.broker import connections
@@ -20,6 +22,9 @@ from llmops.db.engine import connect
 from llmops.migrations import history
 from llmops.settings import Settings
 from llmops.web import keyring
+
+MOST_CONNECTIONS = 2_000
+SPARE_FILES = 200
 
 keys = typer.Typer(help="The keys of this installation.", no_args_is_help=True)
 
@@ -53,6 +58,9 @@ def serve(
         server_header=False,
         proxy_headers=False,  # web/request.py believes listed proxies only
         lifespan="on",
+        http="llmops.web.wire:LimitedHttp",
+        ws="none",
+        limit_concurrency=_most_connections(),
         timeout_graceful_shutdown=20,
     )
 
@@ -80,7 +88,7 @@ def rotate(
             overlap = timedelta(0)
             keyring.withdraw(db, now=now)
         key_id = keyring.rotate(db, site.sealer, now=now, overlap=overlap)
-        resealed = keyring.reseal(db, site.sealer) + connections.reseal(db, site.sealer)
+        resealed = sum(noun.reseal(db, site.sealer) for noun in (keyring, connections, factors))
         log.record(db, Action.KEYS_ROTATED, organization_id=None, actor=OPERATOR, now=now, target=key_id)
         show({"key": key_id, "old_keys_read_until": (now + overlap).isoformat(), "resealed": resealed}, as_json=as_json)
 
@@ -88,6 +96,21 @@ def rotate(
 def _end_well(signal_number: int, frame: FrameType | None) -> None:
     """The last word on SIGTERM: uvicorn stops in good order, then sends itself the signal that it had caught."""
     sys.exit(0)
+
+
+def _most_connections() -> int:
+    """How many clients one process has at once, once it may open as many files as the machine lets it.
+
+    The next are answered with 503. Idle ones leave after seconds (WEB-13); the rest of the files is for the database,
+    other people's servers and this program.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < MOST_CONNECTIONS + SPARE_FILES:
+        wanted = MOST_CONNECTIONS + SPARE_FILES
+        soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        return max(1, soft - SPARE_FILES)
+    return MOST_CONNECTIONS
 
 
 def _listen(settings: Settings) -> tuple[str, int]:

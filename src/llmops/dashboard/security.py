@@ -5,13 +5,14 @@ from datetime import datetime
 
 from starlette.responses import Response
 
+from llmops.base.sealing import Sealer
 from llmops.broker import certificates, connections, drafts
 from llmops.broker.connections import Connection, Kind
 from llmops.broker.portal import activity, links
 from llmops.broker.portal.links import Intent, PortalLink
 from llmops.dashboard import figures
 from llmops.db.tables import Db
-from llmops.organizations import domains, organization, roster
+from llmops.organizations import domains, emergency, organization, roster
 from llmops.organizations.domains import Domain
 from llmops.organizations.organization import Organization, allows_sso
 from llmops.organizations.roles import Role
@@ -66,7 +67,7 @@ def security_page(
         state=_state(found, shown),
         plan_has_sso=allows_sso(found),
         connections=shown,
-        waiting=[_waiting(r.db, draft) for draft in held if draft.approval_asked_at is not None],
+        waiting=[_waiting(r.db, r.sealer, draft) for draft in held if draft.approval_asked_at is not None],
         domains=[_domain(one) for one in domains.of_organization(r.db, found.id)],
         conditions=enforcement.conditions(r.db, found, now=r.now),
         effect=enforcement.effect(r.db, found),
@@ -132,8 +133,8 @@ def _connection(db: Db, connection: Connection, now: datetime) -> dict[str, obje
     }
 
 
-def _waiting(db: Db, draft: Connection) -> dict[str, object]:
-    """A change that waits for an owner: what is live, and what would be."""
+def _waiting(db: Db, sealer: Sealer, draft: Connection) -> dict[str, object]:
+    """A change that waits for an owner: what is live, and what would be. `seen` says which one they look at."""
     live = connections.get(db, drafts.address_id(draft))
     rows = (
         ("Identity provider", live.idp_entity_id or live.issuer, draft.idp_entity_id or draft.issuer),
@@ -141,14 +142,32 @@ def _waiting(db: Db, draft: Connection) -> dict[str, object]:
         ("Sign-in address", live.idp_sso_url, draft.idp_sso_url),
         ("Client ID", live.client_id, draft.client_id),
         ("Certificates", _fingerprints(live), _fingerprints(draft)),
+        ("Metadata address", live.metadata_url, draft.metadata_url),
+        ("Attributes read", _mapping(live), _mapping(draft)),
+        ("Must be signed", live.want_signed, draft.want_signed),
+        ("Sign-ins that the provider begins", _taken(live), _taken(draft)),
     )
     changes = [(what, now or "–", then or "–") for what, now, then in rows if now != then]
-    return {"id": draft.id, "asked_at": draft.approval_asked_at, "tested_at": draft.tested_at, "changes": changes}
+    return {
+        "id": draft.id,
+        "seen": drafts.fingerprint(sealer, draft),
+        "asked_at": draft.approval_asked_at,
+        "tested_at": draft.tested_at,
+        "changes": changes,
+    }
 
 
 def _fingerprints(connection: Connection) -> str:
     names = [expiry.name[:16] for expiry in certificates.of(connection) if expiry.what == "certificate"]
     return ", ".join(sorted(names))
+
+
+def _mapping(connection: Connection) -> str:
+    return ", ".join(f"{field}: {name}" for field, name in sorted(connection.attribute_map.items()))
+
+
+def _taken(connection: Connection) -> str:
+    return "taken" if connection.allow_unsolicited else "refused"
 
 
 def _domain(domain: Domain) -> dict[str, object]:
@@ -163,7 +182,7 @@ def _domain(domain: Domain) -> dict[str, object]:
 
 def _owners(db: Db, organization_id: str) -> list[dict[str, object]]:
     """Every owner, and whether they are named for emergencies and have what it takes."""
-    named = {owner.user_id: owner.ready for owner in breakglass.named(db, organization_id)}
+    named = {owner.user_id: owner.ready for owner in emergency.named(db, organization_id)}
     rows, _ = roster.listed(db, organization_id, View(role=Role.OWNER, status="active"))
     return [
         {

@@ -6,9 +6,11 @@ Each of these can open or close a whole company's door, so the owner has proven 
 
 from starlette.responses import Response
 
+from llmops.accounts.sessions import COOKIE
 from llmops.audit import log
 from llmops.audit.actions import Action
 from llmops.base.clock import readable
+from llmops.base.sealing import same
 from llmops.broker import connections, drafts
 from llmops.broker.connections import Connection, Kind
 from llmops.broker.portal import links
@@ -17,14 +19,15 @@ from llmops.dashboard.security import PAGE, security_page
 from llmops.errors import (
     BreakGlassNeeded,
     BreakGlassNotReady,
+    ChangeMovedOn,
     ConnectionUntested,
     DomainInvalid,
     DomainTaken,
     DomainUnproven,
-    EnforcementNotReady,
     InvalidEmail,
     NotFound,
     OutboundUnreachable,
+    SsoStillRequired,
 )
 from llmops.mail import letters
 from llmops.organizations import domains, members, organization
@@ -72,11 +75,16 @@ def revoke_link(r: Request) -> Response:
 
 
 def approve(r: Request) -> Response:
-    """POST: a tested change of a live connection takes its place (ADM-04, TEN-12)."""
+    """POST: a tested change of a live connection takes its place (ADM-04, TEN-12).
+
+    Only the one that the owner saw: a visitor of the portal could put another into its place between look and click.
+    """
     draft = _own_draft(r)
     try:
+        if not same(r.field("seen"), drafts.fingerprint(r.sealer, draft)):
+            raise ChangeMovedOn(connection=draft.id)
         drafts.require_tested(draft, now=r.now)
-    except ConnectionUntested as failure:
+    except (ChangeMovedOn, ConnectionUntested) as failure:
         return security_page(r, failure=alert(failure))
     live = drafts.promote(r.db, r.sealer, draft)
     _record(r, Action.CONNECTION_APPROVED, target=live.id)
@@ -97,9 +105,13 @@ def switch_off(r: Request) -> Response:
     organization.lock(r.db, r.member.organization_id)
     found = organization.get(r.db, r.member.organization_id)
     connection = _own_connection(r, r.field("connection"))
+    if connection.state != "active":
+        raise NotFound()
     if found.sso_enforced_at is not None:
-        return security_page(r, failure=alert(EnforcementNotReady(missing="passwords are off")))
+        return security_page(r, failure=alert(SsoStillRequired(missing="another way in")))
     connections.switch_off(r.db, connection)
+    # A first connection goes live without an owner: what was sent out before must not bring one back.
+    links.revoke_all(r.db, found.id, now=r.now)
     _record(r, Action.CONNECTION_OFF, target=connection.id)
     _tell_owners(r, "dashboard/mail/connection_off", connection_name=Kind(connection.kind).label)
     return see_other(f"{PAGE}?done=off")
@@ -137,7 +149,7 @@ def remove_domain(r: Request) -> Response:
         raise NotFound()
     found = organization.get(r.db, r.member.organization_id)
     if found.sso_enforced_at is not None and domains.verified(r.db, found.id) <= {domain.domain}:
-        return security_page(r, failure=alert(EnforcementNotReady(missing="the last verified domain")))
+        return security_page(r, failure=alert(SsoStillRequired(missing="another verified domain")))
     domains.remove(r.db, domain, actor=r.member.user_id, ip=r.ip, now=r.now)
     if domain.verified_at is not None:
         _tell_owners(r, "dashboard/mail/domain_removed", domain=domain.domain)
@@ -213,6 +225,11 @@ def _tell_owners(r: Request, template: str, **values: str) -> None:
         letters.send(r.db, r.sealer, r.settings, to=address, template=template, now=r.now, **shared, **values)
 
 
+def _session_key(r: Request) -> str:
+    """Which session a request says it belongs to, before that is looked up."""
+    return f"session {r.cookies.get(COOKIE, '')}"
+
+
 doors = [
     post(f"{PAGE}/links", make_link, only="owner", recent=PAGE),
     post(f"{PAGE}/links/revoke", revoke_link, only="owner"),
@@ -220,7 +237,7 @@ doors = [
     post(f"{PAGE}/changes/reject", reject, only="owner"),
     post(f"{PAGE}/off", switch_off, only="owner", recent=PAGE),
     post(f"{PAGE}/domains/claim", claim_domain, only="owner", recent=PAGE),
-    post(f"{PAGE}/domains/check", check_domain, only="owner"),
+    post(f"{PAGE}/domains/check", check_domain, only="owner", asks=_session_key),
     post(f"{PAGE}/domains/remove", remove_domain, only="owner", recent=PAGE),
     post(f"{PAGE}/break-glass/name", name_owner, only="owner", recent=PAGE),
     post(f"{PAGE}/break-glass/unname", unname_owner, only="owner", recent=PAGE),

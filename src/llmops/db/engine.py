@@ -13,6 +13,7 @@ from llmops.db.tables import Db
 from llmops.errors import DatabaseUnreachable
 
 _BUSY_TIMEOUT_MS = 10_000
+_CONNECT_SECONDS = 5  # a server that is cut off answers nothing; the system's own patience is two minutes
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def connect(url: str, *, pool_size: int = 16) -> Database:
             max_overflow=4,
             hide_parameters=True,
             pool_pre_ping=True,
-            connect_args={"options": "-c timezone=UTC"},
+            connect_args={"options": "-c timezone=UTC", "connect_timeout": _CONNECT_SECONDS},
         )
     return Database(engine)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, Index, text, update
+from sqlalchemy import ForeignKey, Index, delete, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -35,6 +35,7 @@ MOST_A_DAY = 300
 MOST_TO_ONE = 5
 """Letters that one address may get in a day, from all organizations together (PWD-16)."""
 _DAY_SECONDS = 24 * 3600
+_KEPT = timedelta(days=90)
 
 
 class Invitation(Base):
@@ -236,6 +237,11 @@ def void_all(db: Db, *, now: datetime) -> int:
     table = Invitation.table()
     good = update(table).where(table.c.accepted_at.is_(None), table.c.revoked_at.is_(None), table.c.expires_at > now)
     return db.execute(good.values(expires_at=now)).rowcount
+
+
+def forget_old(db: Db, *, now: datetime) -> None:
+    """Delete invitations three months after they could last be accepted, whatever became of them; the log has them."""
+    db.execute(delete(Invitation).where(Invitation.expires_at < now - _KEPT))
 
 
 def open_for(db: Db, organization_id: str, email: str) -> Invitation | None:

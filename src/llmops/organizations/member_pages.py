@@ -8,7 +8,6 @@ from llmops.organizations.roles import MANAGES, Role, may_manage, role_named
 from llmops.web.doors import get, post
 from llmops.web.render import render
 from llmops.web.request import Request, see_other
-from llmops.web.serving import RECENT_SECONDS
 
 _PATH = "/settings/team/{member_id}"
 _FLASHES = {
@@ -67,7 +66,7 @@ def _fresh_for_owners(r: Request) -> Response | None:
     """Whoever makes, unmakes, suspends or removes an owner has just proven who they are (SES-12)."""
     member = members.find_in(r.db, r.member.organization_id, _member_id(r))
     about_owner = member is not None and Role.OWNER in (member.role, r.field("role"))
-    if not about_owner or (r.now - r.member.authenticated_at).total_seconds() <= RECENT_SECONDS:
+    if not about_owner or r.member.is_fresh(r.now):
         return None
     return see_other(f"/confirm?next=/settings/team/{_member_id(r)}")
 

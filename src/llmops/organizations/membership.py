@@ -13,9 +13,9 @@ from llmops.accounts.users import User
 from llmops.audit import log
 from llmops.audit.actions import Action
 from llmops.db.tables import Db, change
-from llmops.errors import BreakGlassNeeded, LastOwner, NotAllowed, NotFound
+from llmops.errors import LastOwner, NotAllowed, NotFound
 from llmops.mail import letters
-from llmops.organizations import members, organization
+from llmops.organizations import emergency, members, organization
 from llmops.organizations.members import Member
 from llmops.organizations.roles import Role, may_change, may_manage
 from llmops.web.request import Request
@@ -30,7 +30,7 @@ def change_role(r: Request, member_id: str, *, role: Role) -> None:
     if role == before:
         return
     if before is Role.OWNER:
-        _require_replaceable(r.db, other)
+        require_replaceable(r.db, other)
     change(r.db, Member, _row(other), role=role, break_glass_at=None)
     _end_sessions(r, other)
     _record(r, Action.MEMBER_ROLE_CHANGED, other, before=before, after=role)
@@ -42,7 +42,7 @@ def suspend(r: Request, member_id: str) -> None:
     other = _other(r, member_id)
     if other.status == "suspended":
         return
-    _require_replaceable(r.db, other)
+    require_replaceable(r.db, other)
     change(r.db, Member, _row(other), status="suspended", break_glass_at=None)
     _end_sessions(r, other)
     _record(r, Action.MEMBER_SUSPENDED, other, before=other.status, after="suspended")
@@ -67,7 +67,7 @@ def remove(r: Request, member_id: str) -> None:
     Raises: NotFound, NotAllowed, LastOwner, BreakGlassNeeded.
     """
     other = _other(r, member_id)
-    _require_replaceable(r.db, other)
+    require_replaceable(r.db, other)
     change(r.db, Member, _row(other), status="removed", break_glass_at=None)
     _end_sessions(r, other)
     _record(r, Action.MEMBER_REMOVED, other, before=other.status, after="removed")
@@ -80,7 +80,7 @@ def leave(r: Request) -> None:
     Raises: NotAllowed, LastOwner, BreakGlassNeeded.
     """
     me = _me(r)
-    _require_replaceable(r.db, me)
+    require_replaceable(r.db, me)
     change(r.db, Member, _row(me), status="removed", break_glass_at=None)
     _end_sessions(r, me)
     _record(r, Action.MEMBER_LEFT, me, before=me.role)
@@ -128,19 +128,15 @@ def _other(r: Request, member_id: str) -> Member:
     return other
 
 
-def _require_replaceable(db: Db, member: Member) -> None:
+def require_replaceable(db: Db, member: Member) -> None:
     """Without this person there is still an owner, and somebody for when single sign-on is broken.
 
     Raises: LastOwner, BreakGlassNeeded.
     """
     if member.role == Role.OWNER and is_last_owner(db, member.organization_id, member.id):
         raise LastOwner()
-    enforced = organization.get(db, member.organization_id).sso_enforced_at is not None
-    if enforced and member.break_glass_at is not None:
-        others = (Member.organization_id == member.organization_id) & (Member.id != member.id)
-        named = others & (Member.status == "active") & Member.break_glass_at.is_not(None)
-        if db.execute(select(func.count()).select_from(Member).where(named)).scalar_one() == 0:
-            raise BreakGlassNeeded()
+    if member.break_glass_at is not None:
+        emergency.require_another(db, member.organization_id, without=member.user_id)
 
 
 def _row(member: Member) -> dict[str, object]:

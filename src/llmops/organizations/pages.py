@@ -24,6 +24,7 @@ JOINED = {
     "directory": "Directory",
     "operator": "Set up by LLM Ops",
 }
+_LEAVE = "/settings/team/leave"
 FLASHES = {
     "revoked": "The invitation is revoked. Its link does not work any more.",
     "removed": "That person is removed and their sessions here have ended.",
@@ -96,6 +97,11 @@ def leave(r: Request) -> Response:
     return see_other(f"/logout?method={r.member.method}")
 
 
+def _fresh_for_owners(r: Request) -> Response | None:
+    """An owner who leaves unmakes an owner, so they have just proven who they are (SES-12)."""
+    return None if not r.member.is_owner or r.member.is_fresh(r.now) else see_other(f"/confirm?next={_LEAVE}")
+
+
 def _view(r: Request, read: Callable[[str], str | None]) -> View:
     """What was asked for, by `read` from the address or a form; anything unknown counts as nothing."""
     role, status, sort = read("role") or "", read("status") or "", read("sort") or ""
@@ -134,6 +140,6 @@ def _pending(r: Request) -> list[dict[str, object]]:
 doors = [
     get("/settings/team", team, signed_in=True),
     post("/settings/team/export", export, only="admin"),
-    get("/settings/team/leave", show_leave, signed_in=True),
-    post("/settings/team/leave", leave, signed_in=True),
+    get(_LEAVE, show_leave, signed_in=True),
+    post(_LEAVE, leave, signed_in=True, guard=_fresh_for_owners),
 ]

@@ -8,7 +8,7 @@ organization's verified domains.
 from dataclasses import dataclass
 from datetime import datetime
 
-from llmops.accounts import identities, passwords, sessions, users
+from llmops.accounts import identities, proof, sessions, users, verification
 from llmops.accounts.identities import Identity
 from llmops.accounts.users import User
 from llmops.audit import log
@@ -30,7 +30,7 @@ from llmops.errors import (
     OrganizationSuspended,
     SubjectShared,
 )
-from llmops.organizations import acceptance, domains, members
+from llmops.organizations import acceptance, domains, erasure, invitations, members
 from llmops.organizations.members import Member
 from llmops.organizations.organization import Organization
 from llmops.organizations.roles import NEEDS_PROOF, Role
@@ -72,6 +72,7 @@ def welcome(
         return _known(db, organization, identity, profile, now=now)
     user = users.with_email(db, profile.email)
     if user is None:
+        _require_never_erased(db, organization, connection_id, profile, now=now)
         return _new(db, organization, connection_id, profile, now=now, ip=ip)
     return _link(db, organization, connection_id, profile, user, now=now, ip=ip, proven=signed_in_as == user.id)
 
@@ -143,6 +144,8 @@ def _take_new_email(db: Db, organization: Organization, user: User, email: str, 
         users.change_email(db, user.id, email=email, now=now)
     except EmailInUse:
         raise EmailTaken(seen=email, user=user.id) from None
+    sessions.end_all(db, user.id, now=now)  # and letters: whoever reads the old mailbox may be somebody else (SES-11)
+    verification.void(db, user.id, now=now)
     log.record(
         db,
         Action.MEMBER_RENAMED,
@@ -152,6 +155,16 @@ def _take_new_email(db: Db, organization: Organization, user: User, email: str, 
         before=user.email,
         after=email,
     )
+
+
+def _require_never_erased(
+    db: Db, organization: Organization, connection_id: str, profile: Profile, *, now: datetime
+) -> None:
+    """Who was erased is not made anew by the next assertion; an administrator's invitation lifts that (TEN-15)."""
+    erased = erasure.is_erased(db, organization.id, connection_id, subject=profile.subject, email=profile.email)
+    invited = invitations.open_for(db, organization.id, profile.email) if erased else None
+    if erased and (invited is None or invited.expires_at <= now):
+        raise MemberRemoved(organization=organization.slug)
 
 
 def _new(
@@ -204,9 +217,7 @@ def _link(
     member = _require_active(db, organization, user)
     if user.email_verified_at is None:
         # Whoever set this password never proved the address; the verified domain's identity provider does (TEN-08).
-        passwords.remove(db, user.id)
-        sessions.end_all(db, user.id, now=now)
-        users.change_email(db, user.id, email=user.email, now=now)
+        proof.take_over(db, user, now=now)
     elif not proven and (Role(member.role) in NEEDS_PROOF or profile.email_verified is None):
         raise LinkProofNeeded(user=user.id, role=member.role, email=user.email)
     connect(db, organization, connection_id, profile.subject, user, now=now, ip=ip)

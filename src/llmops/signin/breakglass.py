@@ -3,16 +3,12 @@
 It needs nothing of the identity provider, lasts an hour, and is told to every owner at once.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from starlette.responses import Response
 
 from llmops.accounts import devices, factors, passwords, sessions, users
-from llmops.accounts.factors import Factor
-from llmops.accounts.passwords import Password
 from llmops.accounts.users import User
 from llmops.audit import log
 from llmops.audit.actions import Action
@@ -27,10 +23,10 @@ from llmops.errors import (
     TooManyAttempts,
 )
 from llmops.mail import letters
-from llmops.organizations import members, organization
+from llmops.organizations import emergency, members, organization
 from llmops.organizations.members import Member
 from llmops.organizations.organization import Organization
-from llmops.signin.credentials import count_try
+from llmops.signin.credentials import count_try, may_try_code
 from llmops.signin.entry import enter
 from llmops.web.doors import get, post
 from llmops.web.render import alert, render
@@ -38,37 +34,6 @@ from llmops.web.request import Request
 
 SESSION_LASTS = timedelta(hours=1)
 """Enough to repair a connection or to have passwords allowed again, too little to work past single sign-on."""
-
-_NAMED = (Member.break_glass_at.is_not(None)) & (Member.role == "owner") & (Member.status == "active")
-_COUNTS = _NAMED & User.suspended_at.is_(None) & User.email_verified_at.is_not(None)
-
-
-@dataclass(frozen=True)
-class Named:
-    """An emergency owner. `ready`: has what it takes to get in, a password and a confirmed second factor."""
-
-    user_id: str
-    name: str
-    email: str
-    named_at: datetime
-    ready: bool
-
-
-def named(db: Db, organization_id: str) -> Sequence[Named]:
-    """The emergency owners of an organization, the first named first."""
-    has_password = select(Password.user_id).where(Password.user_id == User.id).exists()
-    confirmed = (Factor.holder_id == User.id) & Factor.confirmed_at.is_not(None)
-    has_factor = select(Factor.holder_id).where(confirmed).exists()
-    rows = db.execute(
-        select(User.table(), Member.break_glass_at, (has_password & has_factor).label("ready"))
-        .select_from(Member.table().join(User.table(), User.id == Member.user_id))
-        .where(Member.organization_id == organization_id, _COUNTS)
-        .order_by(Member.break_glass_at, User.email)
-    )
-    return [
-        Named(row.id, f"{row.first_name} {row.last_name}".strip(), row.email, row.break_glass_at, bool(row.ready))
-        for row in rows
-    ]
 
 
 def is_ready(db: Db, user_id: str) -> bool:
@@ -98,7 +63,7 @@ def unname(db: Db, organization_id: str, user_id: str, *, by: str, now: datetime
     """
     organization.lock(db, organization_id)
     _member(db, organization_id, user_id)
-    require_another(db, organization_id, without=user_id)
+    emergency.require_another(db, organization_id, without=user_id)
     members.set_break_glass(db, organization_id, user_id, at=None)
     sessions.end_of_member(db, organization_id, user_id, method="break_glass", now=now)
     log.record(
@@ -113,16 +78,9 @@ def _member(db: Db, organization_id: str, user_id: str) -> Member:
     return member
 
 
-def require_another(db: Db, organization_id: str, *, without: str) -> None:
-    """Somebody else can get in past single sign-on, if it is compulsory. Raises: BreakGlassNeeded."""
-    enforcing = organization.get(db, organization_id).sso_enforced_at is not None
-    if enforcing and not any(owner.ready and owner.user_id != without for owner in named(db, organization_id)):
-        raise BreakGlassNeeded(organization=organization_id, user=without)
-
-
 def home_of(db: Db, user_id: str) -> Organization | None:
     """The organization in which this person is an emergency owner; of several the one named in last."""
-    mine = (Member.user_id == user_id) & _COUNTS & Organization.suspended_at.is_(None)
+    mine = (Member.user_id == user_id) & emergency.COUNTS & Organization.suspended_at.is_(None)
     row = db.execute(
         select(Organization.table())
         .join(Member.table(), Member.organization_id == Organization.id)
@@ -176,7 +134,8 @@ def _checked(r: Request, email: str) -> tuple[User, Organization]:
         stored, found = passwords.find(db, holder), home_of(db, holder)
         fits = factors.fits(db, r.sealer, holder, code=code, now=r.now)
     good = passwords.matches(stored, r.field("password"))  # outside any transaction: it takes a while
-    if user is None or stored is None or found is None or not good or not fits:
+    counts = may_try_code(r, holder if good else None)
+    if user is None or stored is None or found is None or not good or not counts or not fits:
         raise BreakGlassRefused()
     if not passwords.still(r.db, user.id, password_hash=stored):
         raise BreakGlassRefused(problem="the password was changed meanwhile")

@@ -7,8 +7,8 @@ from llmops.accounts.sessions import Method
 from llmops.audit.actions import Action
 from llmops.errors import Failure, NotConfirmed, SecondFactorWrong, TooManyAttempts
 from llmops.organizations import organization
-from llmops.signin import embedded
-from llmops.signin.credentials import count_try
+from llmops.signin import confirm_letter, embedded
+from llmops.signin.credentials import count_try, may_try_code
 from llmops.signin.entry import enter
 from llmops.web.doors import get, post
 from llmops.web.render import alert, render
@@ -69,7 +69,8 @@ def _require_proof(r: Request) -> None:
         enrolled = factors.enrolled(db, user_id)
         fits = not enrolled or factors.fits(db, r.sealer, user_id, code=code, now=r.now)
     good = passwords.matches(stored, r.field("password"))  # outside any transaction: it takes a while
-    if stored is None or not good or not fits or not passwords.still(r.db, user_id, password_hash=stored):
+    counts = not enrolled or may_try_code(r, user_id if good else None)
+    if stored is None or not good or not counts or not fits or not passwords.still(r.db, user_id, password_hash=stored):
         raise NotConfirmed()
     if enrolled:
         try:
@@ -86,6 +87,7 @@ def _page(r: Request, next_path: str, *, failure: Failure | None = None) -> Resp
         "signin/confirm.html",
         policy=leading_to_identity_providers(development=r.settings.development),
         way="sso" if actor.method not in _BY_PASSWORD else "password" if with_password else "none",
+        by_letter=confirm_letter.offered(r),
         ask_code=factors.enrolled(r.db, actor.user_id),
         next=next_path,
         alert=alert(failure) if failure else None,

@@ -1,10 +1,13 @@
 """What every form with an address and a password does first: count the try, whoever is named (PWD-06)."""
 
 from llmops.base.email import normalise
-from llmops.errors import InvalidEmail
+from llmops.errors import InvalidEmail, TooManyAttempts
 from llmops.signin import known_browsers
 from llmops.web import limits
 from llmops.web.request import Request
+
+MOST_PASSWORDS = 3_000
+"""Tries in five minutes in all, by browsers that were never let in before: a quarter of one core's time for hashing."""
 
 
 def count_try(r: Request, typed: str) -> str:
@@ -22,13 +25,29 @@ def count_try(r: Request, typed: str) -> str:
         limits.check(r, "password.browser", f"{email} {browser}", most=20, window_seconds=3600)
     else:
         limits.check(r, "password.account", email, most=100, window_seconds=3600)
+        limits.check(r, "password.all", "", most=MOST_PASSWORDS, window_seconds=300)
     return email
 
 
 def count_code(r: Request, holder_id: str) -> None:
-    """Count one try at a person's second factor, which has but a million codes. Raises: TooManyAttempts."""
+    """Count one try at a person's second factor, which has but a million codes; all forms count together.
+
+    Raises: TooManyAttempts.
+    """
     limits.check(r, "factor.pair", f"{holder_id} {limits.address_block(r.ip)}", most=6, window_seconds=300)
     limits.check(r, "factor.account", holder_id, most=30, window_seconds=3600)
+
+
+def may_try_code(r: Request, holder_id: str | None) -> bool:
+    """Count one, for forms that take password and code at once and must not tell which was wrong.
+
+    None when the password was wrong: a stranger uses up nobody's codes, and it takes as long all the same (PWD-05).
+    """
+    try:
+        count_code(r, holder_id or r.id)
+    except TooManyAttempts:
+        return False
+    return True
 
 
 def _normalised(typed: str) -> str:

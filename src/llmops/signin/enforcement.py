@@ -20,12 +20,11 @@ from llmops.broker.connections import Connection
 from llmops.db.tables import Db
 from llmops.errors import EnforcementNotReady, ReasonMissing, SsoNotConfigured
 from llmops.mail import letters
-from llmops.organizations import domains, members, organization
+from llmops.organizations import domains, emergency, members, organization
 from llmops.organizations.members import Member
 from llmops.organizations.organization import Organization, allows_sso
 from llmops.organizations.roles import NEEDS_PROOF
 from llmops.settings import Settings
-from llmops.signin import breakglass
 
 SIGN_IN_COUNTS = timedelta(hours=24)
 
@@ -54,7 +53,7 @@ class Effect:
 def conditions(db: Db, found: Organization, *, now: datetime) -> Sequence[Condition]:
     """All conditions, in the order in which one meets them."""
     connection = _active(db, found.id)
-    ready = any(owner.ready for owner in breakglass.named(db, found.id))
+    ready = any(owner.ready for owner in emergency.named(db, found.id))
     return [
         Condition("plan", allows_sso(found), "The plan includes single sign-on"),
         Condition("domain", bool(domains.verified(db, found.id)), "A domain is verified"),
@@ -123,11 +122,6 @@ def relax(
     values = _letter(settings, found, now)
     for address in members.owner_addresses(db, found.id):
         letters.send(db, sealer, settings, to=address, template="signin/mail/sso_relaxed", now=now, **values)
-
-
-def holds(db: Db, organization_id: str) -> bool:
-    """Whether single sign-on is compulsory in this organization."""
-    return organization.get(db, organization_id).sso_enforced_at is not None
 
 
 def for_address(db: Db, email: str) -> Organization | None:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from starlette.responses import Response
 
-from llmops.accounts import factors, passwords, sessions, users
+from llmops.accounts import passwords, proof, sessions, users
 from llmops.accounts.users import User
 from llmops.db.tables import Db
 from llmops.errors import (
@@ -148,10 +148,8 @@ def _new_account(r: Request, email: str, *, first_name: str, last_name: str) -> 
             raise InvitationSpent(problem="an account came into being meanwhile") from None
     if blocking.email_verified_at is not None or blocking.suspended_at is not None:
         raise InvitationSpent(problem="an account came into being meanwhile")
-    sessions.end_all(r.db, blocking.id, now=r.now)
-    factors.remove(r.db, blocking.id)
+    proof.take_over(r.db, blocking, now=r.now)
     users.rename(r.db, blocking.id, first_name=first_name, last_name=last_name)
-    users.change_email(r.db, blocking.id, email=email, now=r.now)
     proven = users.get(r.db, blocking.id)
     assert proven is not None, "it was read in this transaction"
     return proven

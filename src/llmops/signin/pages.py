@@ -38,6 +38,9 @@ log = structlog.stdlib.get_logger("llmops.signin")
 TYPED_COOKIE = "__Host-llmops_typed"
 _REFERENCE = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{4}|[0-9a-f]{16}")
 _SHOWN_HERE = (SignInFailure, FormExpired, BodyUnreadable)
+_LOGGED = frozenset({"check", "problem", "reason", "because", "host", "connection", "login", "user", "scope"})
+"""Facts in our own words. What came from outside may repeat a code or a secret: it stands in the trace alone, with the
+secrets of its attempt taken out (SEC-04)."""
 _YEAR_SECONDS = 365 * 24 * 3600
 
 
@@ -159,7 +162,8 @@ def back_to_sign_in(r: Request, failure: Failure) -> Response:
         return as_page(r, failure)  # a sign-in page that cannot be shown must not send the browser to itself
     r.site.metrics.login(method="sso" if "/sso" in r.path else "password", reason=failure.code)
     ref = failure.ref or (r.id if isinstance(failure, Unexpected) else ids.reference())
-    log.info("sign-in refused", code=failure.code, ref=ref, request_id=r.id, **failure.facts)
+    facts = {name: text for name, text in failure.facts.items() if name in _LOGGED}
+    log.info("sign-in refused", code=failure.code, ref=ref, request_id=r.id, **facts)
     return see_other(f"/login?sso_error={failure.code}&ref={ref}")
 
 

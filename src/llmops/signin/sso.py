@@ -28,10 +28,10 @@ from llmops.mail import letters
 from llmops.organizations import organization
 from llmops.organizations.organization import Organization
 from llmops.provisioning import jit
-from llmops.signin import embedded, policy
+from llmops.signin import embedded, policy, starts
 from llmops.signin.entry import enter
 from llmops.signin.pages import TYPED_COOKIE, back_to_sign_in, show_for_organization
-from llmops.web import limits, one_time
+from llmops.web import one_time
 from llmops.web.doors import get, post
 from llmops.web.render import render
 from llmops.web.request import Request, local_path, see_other
@@ -41,13 +41,15 @@ _TYPED_SECONDS = 120
 
 def begin(r: Request) -> Response:
     """POST /login/sso: from a work address to its company's identity provider."""
-    limits.check(r, "sso.start", limits.address_block(r.ip), most=120, window_seconds=300)
+    starts.count(r)
     typed, slug = r.field("email"), r.field("organization")
     try:
-        found, email = policy.organization_for(r.db, typed, personal=r.settings.personal_domains)
+        with r.looking() as db:
+            found, email = policy.organization_for(db, typed, personal=r.settings.personal_domains)
         if slug and slug != found.slug:
             # The page of one organization never leads to another one's identity provider by surprise.
             raise EmailOutsideDomains(seen=email, expected=slug)
+        starts.count_unfinished(r, found.id, email=email)
         url = embedded.authorization_url(r, found, return_to=local_path(r.field("next")), login_hint=email)
     except Failure:
         if typed.isascii():  # a cookie holds nothing else
@@ -58,13 +60,15 @@ def begin(r: Request) -> Response:
 
 def begin_by_itself(r: Request) -> Response:
     """GET /login/sso/{slug}/start: for a tile in the identity provider's portal; at most three in two minutes."""
-    limits.check(r, "sso.start", limits.address_block(r.ip), most=120, window_seconds=300)
+    starts.count(r)
     policy.require_no_loop(r)
     try:
-        found = organization.with_slug(r.db, r.path.split("/")[3])
+        with r.looking() as db:
+            found = organization.with_slug(db, r.path.split("/")[3])
     except OrganizationUnknown:
         raise NotFound() from None
     policy.require_sso(found)
+    starts.count_unfinished(r, found.id)
     return see_other(embedded.authorization_url(r, found, return_to="/", login_hint=None))
 
 
@@ -89,6 +93,8 @@ def callback(r: Request) -> Response:
         failure.ref = ids.reference()
         r.afterwards(partial(logins.fail, login_id=redeemed.login_id, failure=failure, ref=failure.ref, now=r.now))
         raise
+    if redeemed.asked_for:
+        r.afterwards(partial(starts.take_back, sealer=r.sealer, ip=r.ip, organization_id=found.id, now=r.now))
     if welcome.linked:
         _tell_linked(r, welcome.user.email, found)
     if r.actor is not None and r.actor.user_id != welcome.user.id:
@@ -110,11 +116,13 @@ def _proven(r: Request, redeemed: Redeemed) -> str | None:
     """The user id that this browser's session proves for linking (TEN-10), if any.
 
     A session that another organization's identity provider opened proves nothing here (TEN-03). Nor does any for an
-    answer that nobody asked for: anybody can make a browser bring it.
+    answer that nobody asked for: anybody can make a browser bring it. Nor does an old one: the link is a credential,
+    and a stolen cookie must not become one that stays (SES-12).
     """
-    if r.actor is None or r.actor.organization_id != redeemed.organization_id or not redeemed.asked_for:
+    actor = r.actor
+    if actor is None or actor.organization_id != redeemed.organization_id or not redeemed.asked_for:
         return None
-    return r.actor.user_id
+    return actor.user_id if actor.is_fresh(r.now) else None
 
 
 def _tell_linked(r: Request, email: str, found: Organization) -> None:

@@ -140,7 +140,8 @@ def _draft(r: Request, who: Colleague, found: Organization, kind: Kind, contacts
             target=prepared.id,
             kind=kind,
         )
-    connections.set_contacts(r.db, prepared, contacts)
+    if prepared.state == "draft":  # of a live one they are sent links: who completes the set-up joins them
+        connections.set_contacts(r.db, prepared, list(dict.fromkeys([*prepared.contacts, *contacts])))
 
 
 def _make(r: Request, who: Colleague, found: Organization, wish: Wish, why: str) -> tuple[PortalLink, str]:

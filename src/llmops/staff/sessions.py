@@ -15,8 +15,9 @@ from llmops.base.sealing import token
 from llmops.db.tables import Base, Db, add, change
 from llmops.staff.people import StaffMember
 from llmops.web.request import Request
+from llmops.web.security import STAFF_COOKIE
 
-COOKIE = "__Host-llmops_staff"
+COOKIE = STAFF_COOKIE
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=8)
 _TOUCH = timedelta(seconds=60)

@@ -74,6 +74,8 @@ def check_code(r: Request) -> Response:
         return see_other(SIGN_IN)
     try:
         limits.check(r, "staff.code", step.staff_id, most=10, window_seconds=600)
+        # Only who knows the password comes here, so nobody else can use up a colleague's tries of a day.
+        limits.check(r, "staff.code.day", step.staff_id, most=50, window_seconds=24 * 3600)
     except TooManyAttempts as failure:
         return _code_page(r, step, failure=failure)
     member = people.get(r.db, step.staff_id)

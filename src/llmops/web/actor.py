@@ -1,7 +1,10 @@
 """Who is asking: the person, their organization and role there, and how they signed in."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+
+RECENT = timedelta(minutes=10)
+"""For how long a proof of who somebody is counts for sensitive acts (SES-12)."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,10 @@ class Actor:
         """One or two letters that stand for the person."""
         letters = [part[0] for part in (self.first_name, self.last_name) if part]
         return "".join(letters).upper() or self.email[:1].upper()
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether the person has proven recently who they are (SES-12)."""
+        return now - self.authenticated_at <= RECENT
 
     @property
     def is_owner(self) -> bool:

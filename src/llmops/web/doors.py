@@ -17,6 +17,8 @@ Edge = Callable[[Request, Failure], Response]
 """Turns a failure into an answer; runs in a writing transaction of its own, after the roll-back."""
 Guard = Callable[[Request], Response | None]
 """Runs before the handler and the anti-forgery check: an answer in the handler's place, or None. May raise."""
+Asks = Callable[[Request], str]
+"""Whose servers a request will wait for, as a key of any kind; found without the database."""
 Only = Literal["", "admin", "owner"]
 
 FORM_BYTES = 64 * 1024
@@ -28,8 +30,8 @@ class Door:
     """One method of one path. `csrf` asks for the anti-forgery token; `limit_bytes` bounds the body.
 
     `only`: the least role that may enter. `recent`: the person must have proven who they are in the last ten minutes
-    (SES-12); the page where the form stands, to come back to. `asks`: waits for somebody else's server, so that only
-    some of the threads may be in it at once. `uploads`: the form may carry files.
+    (SES-12); the page where the form stands, to come back to. `asks`: the handler waits for somebody else's servers, so
+    that only some requests may be in it at once (NET-06). `uploads`: the form may carry files.
     """
 
     method: str
@@ -40,7 +42,7 @@ class Door:
     only: Only = ""
     recent: str = ""
     csrf: bool = False
-    asks: bool = False
+    asks: Asks | None = None
     uploads: bool = False
     limit_bytes: int = FORM_BYTES
     guard: Guard | None = None
@@ -55,7 +57,7 @@ def get(
     only: Only = "",
     recent: str = "",
     writes: bool = False,
-    asks: bool = False,
+    asks: Asks | None = None,
     guard: Guard | None = None,
     edge: Edge | None = None,
 ) -> Door:
@@ -75,7 +77,7 @@ def post(
     only: Only = "",
     recent: str = "",
     csrf: bool = True,
-    asks: bool = False,
+    asks: Asks | None = None,
     uploads: bool = False,
     limit_bytes: int = FORM_BYTES,
     guard: Guard | None = None,

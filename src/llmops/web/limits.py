@@ -1,10 +1,12 @@
 """Rate limits, counted in the database that all replicas share, before the expensive work is done (PWD-06)."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
-from sqlalchemy import Integer, delete
+from sqlalchemy import Integer, delete, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Mapped, mapped_column
@@ -36,22 +38,53 @@ def _hit(insert: Any) -> Any:
 _HITS = {"postgresql": _hit(postgresql_insert), "sqlite": _hit(sqlite_insert)}
 
 
+@dataclass(frozen=True)
+class Limit:
+    """At most so many attempts of a subject in a scope, in one window of time."""
+
+    scope: str
+    subject: str
+    most: int
+    window_seconds: int
+
+
 def check(r: Request, scope: str, subject: str, *, most: int, window_seconds: int) -> None:
     """Count one attempt of `subject` in `scope`, at most `most` in a window. Raises: TooManyAttempts."""
+    check_all(r, [Limit(scope, subject, most, window_seconds)])
+
+
+def check_all(r: Request, limits: Sequence[Limit]) -> None:
+    """Count one attempt by each of these, in their order; one that is over ends it. Raises: TooManyAttempts."""
+    over = None
     with r.aside() as db:
-        count = hit(db, r.sealer, scope, subject, window_seconds=window_seconds, now=r.now)
-    if count > most:
-        r.site.metrics.limited(scope)
-        left = window_seconds - int(r.now.timestamp()) % window_seconds
-        raise TooManyAttempts(scope=scope, seen=count, expected=most, retry_after_seconds=left)
+        for limit in limits:
+            seen = hit(db, r.sealer, limit.scope, limit.subject, window_seconds=limit.window_seconds, now=r.now)
+            if seen > limit.most:
+                over = limit, seen
+                break
+    if over is not None:
+        limit, seen = over
+        r.site.metrics.limited(limit.scope)
+        left = limit.window_seconds - int(r.now.timestamp()) % limit.window_seconds
+        raise TooManyAttempts(scope=limit.scope, seen=seen, expected=limit.most, retry_after_seconds=left)
 
 
 def hit(db: Db, sealer: Sealer, scope: str, subject: str, *, window_seconds: int, now: datetime) -> int:
     """Count one and give the sum of this window. Windows follow each other by the clock, the same for everybody."""
-    window = int(now.timestamp()) // window_seconds
-    key = sealer.hashed("limit", f"{scope}\0{subject}\0{window}")
+    key = _key(sealer, scope, subject, window_seconds, now)
     values = {"key": key, "count": 1, "ends_at": now + timedelta(seconds=window_seconds)}
     return int(db.execute(_HITS[db.dialect.name], values).scalar_one())
+
+
+def take_back(db: Db, sealer: Sealer, limit: Limit, *, now: datetime) -> None:
+    """One of those that this window counted ended well and counts no more."""
+    table, key = Counter.table(), _key(sealer, limit.scope, limit.subject, limit.window_seconds, now)
+    db.execute(update(table).where(table.c.key == key, table.c.count > 0).values(count=table.c.count - 1))
+
+
+def _key(sealer: Sealer, scope: str, subject: str, window_seconds: int, now: datetime) -> str:
+    window = int(now.timestamp()) // window_seconds
+    return sealer.hashed("limit", f"{scope}\0{subject}\0{window}")
 
 
 def address_block(ip: str) -> str:

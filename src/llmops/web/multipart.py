@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import count
 
 import python_multipart
 from python_multipart.exceptions import FormParserError
@@ -19,15 +20,22 @@ class Multipart:
 
 
 def read(content_type: str, body: bytes, *, most_fields: int) -> Multipart:
-    """Parse a multipart form. Raises: BodyUnreadable, also for a file given twice."""
-    found = Multipart()
+    """Parse a multipart form. Raises: BodyUnreadable, also for a file given twice.
 
-    def on_field(part: Field) -> None:
-        found.fields.append((_text(part.field_name), _text(part.value)))
-        if len(found.fields) > most_fields:
+    `most_fields`: of fields and files together; empty files count.
+    """
+    found, parts = Multipart(), count(1)
+
+    def count_part() -> None:
+        if next(parts) > most_fields:
             raise BodyUnreadable(seen=f"more than {most_fields} fields")
 
+    def on_field(part: Field) -> None:
+        count_part()
+        found.fields.append((_text(part.field_name), _text(part.value)))
+
     def on_file(part: File) -> None:
+        count_part()
         name = _text(part.field_name)
         part.file_object.seek(0)
         content = part.file_object.read()

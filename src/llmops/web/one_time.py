@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from llmops.web.request import Request, see_other
 
-Purpose = Literal["reset", "verify", "link", "invitation", "rescue", "portal"]
+Purpose = Literal["reset", "verify", "link", "invitation", "rescue", "portal", "confirm"]
 
 LIFE_SECONDS = 3600
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,200}")

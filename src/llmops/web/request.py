@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, quote
 
 from starlette.responses import RedirectResponse, Response
 
+from llmops.base.breaker import Breaker
 from llmops.base.clock import Clock
 from llmops.base.dns import Lookup
 from llmops.base.fetch import Fetcher
@@ -47,6 +48,7 @@ class Site:
     identify: Callable[["Request"], Actor | None]
     resolve_txt: Lookup
     metrics: Metrics
+    breaker: Breaker
 
 
 @dataclass
@@ -184,6 +186,11 @@ class Request:
     def clear_cookie(self, name: str) -> None:
         """Take a cookie away."""
         self._cookies.append((name, "", 0))
+
+    def cookie_then(self, name: str) -> str:
+        """A cookie's value as it will be after this answer, empty for none."""
+        fresh = [value for set_name, value, _ in self._cookies if set_name == name]
+        return fresh[-1] if fresh else self.cookies.get(name, "")
 
     def finish(self, response: Response) -> Response:
         """Put the cookies on the answer and do what was left for afterwards. The transaction is over by now."""

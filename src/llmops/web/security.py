@@ -10,6 +10,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from llmops.errors import FormExpired
 from llmops.web.request import Request
 
+PORTAL_COOKIE = "__Host-llmops_portal"
+STAFF_COOKIE = "__Host-llmops_staff"
+"""Sessions that are not people's with an account: the Admin Portal's and the staff console's."""
+
 _FETCH_SITES = ("same-origin", "none", "")
 
 _POLICY = (
@@ -41,8 +45,14 @@ def leading_to_identity_providers(*, development: bool) -> str:
 
 
 def csrf_token(r: Request) -> str:
-    """The token for this browser's forms: tied to the session when there is one, else to the browser's cookie."""
-    holder = r.actor.session_id if r.actor is not None else r.browser
+    """The token for this browser's forms: tied to its sessions, and to the browser's cookie where nobody signed in.
+
+    The portal's and the staff console's are among them: a form of one customer's portal would else change another's,
+    once somebody who looks after both has opened the other link in the same browser.
+    """
+    held = [r.actor.session_id if r.actor is not None else r.browser]
+    held += [cookie for name in (PORTAL_COOKIE, STAFF_COOKIE) if (cookie := r.cookie_then(name))]
+    holder = "\0".join(held)
     digest = hmac.new(r.sealer.hashed("csrf", holder).encode(), b"form", hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 

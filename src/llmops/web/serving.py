@@ -3,8 +3,8 @@
 import logging
 import secrets
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -14,28 +14,51 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from llmops.errors import BodyTooLarge, Failure, HostUnknown, MethodNotAllowed, NotAllowed, NotFound, Unexpected
+from llmops.errors import (
+    BodyTooLarge,
+    Failure,
+    HostUnknown,
+    IdpUnavailable,
+    MethodNotAllowed,
+    NotAllowed,
+    NotFound,
+    Overloaded,
+    Unexpected,
+)
 from llmops.web.doors import FORM_BYTES, Door, Edge
 from llmops.web.failures import as_page
 from llmops.web.health import PATHS as HEALTH_PATHS
+from llmops.web.intake import Intake
 from llmops.web.request import Request, Site, see_other
 from llmops.web.security import check_csrf
+from llmops.web.turns import Turns
 
 log = structlog.stdlib.get_logger("llmops.web")
 
 BODY_SECONDS = 30.0
-RECENT_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What all requests of one process share: threads, turns at other people's servers, memory for bodies."""
+
+    threads: CapacityLimiter
+    turns: Turns
+    intake: Intake
+
+    @classmethod
+    def of(cls, threads: int) -> "Capacity":
+        """The capacity of a process with so many threads."""
+        return cls(CapacityLimiter(threads), Turns(threads), Intake())
 
 
 class Entrance:
     """The doors of one path, as an ASGI application."""
 
-    def __init__(self, site: Site, doors: Sequence[Door], edge: Edge, threads: CapacityLimiter) -> None:
-        self.site, self.edge, self.threads = site, edge, threads
+    def __init__(self, site: Site, doors: Sequence[Door], edge: Edge, capacity: Capacity) -> None:
+        self.site, self.edge, self.capacity = site, edge, capacity
         self.route = doors[0].path if doors else "unmatched"  # never what somebody typed: it would be a label each
         self.by_method = {door.method: door for door in doors}
-        # Identity providers that do not answer may hold half of the threads of a path that asks them, never all.
-        self.askers = CapacityLimiter(max(1, int(threads.total_tokens) // 2))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -44,27 +67,16 @@ class Entrance:
         if door is not None and door.writes and http.method == "HEAD":
             door = None  # a look ahead spends nothing (WEB-02)
         began = time.perf_counter()
-        try:
-            body, refused = await _body(http, door.limit_bytes if door else FORM_BYTES), None
-        except BodyTooLarge as failure:
-            body, refused = b"", failure
-        except (ClientDisconnect, TimeoutError):  # without an answer the server hangs up
-            return
-        r = Request(
-            site=self.site,
-            method=http.method,
-            path=scope["path"],
-            query_string=scope["query_string"].decode("latin-1"),
-            headers=_headers(http),
-            cookies=_cookies(http),
-            body=body,
-            peer=http.client.host if http.client else "",
-            id=secrets.token_hex(8),
-            writes=bool(door and door.writes),
-            uploads=bool(door and door.uploads),
-        )
-        async with self.askers if door and door.asks else nullcontext():
-            response = await to_thread.run_sync(self.answer, r, door, refused, limiter=self.threads)
+        with self.capacity.intake.room() as take:
+            refused: Failure | None = None
+            try:
+                body = await _body(http, door.limit_bytes if door else FORM_BYTES, take)
+            except (BodyTooLarge, Overloaded) as failure:
+                body, refused = b"", failure
+            except (ClientDisconnect, TimeoutError):  # without an answer the server hangs up
+                return
+            r = self._request(http, door, body)
+            response = await self._answered(r, door, refused)
         response.headers["x-request-id"] = r.id
         if r.path not in HEALTH_PATHS:
             seconds = round(time.perf_counter() - began, 4)
@@ -78,6 +90,35 @@ class Entrance:
             )
             self.site.metrics.request(route=self.route, method=r.method, status=response.status_code, seconds=seconds)
         await response(scope, receive, send)
+
+    def _request(self, http: HttpRequest, door: Door | None, body: bytes) -> Request:
+        return Request(
+            site=self.site,
+            method=http.method,
+            path=http.scope["path"],
+            query_string=http.scope["query_string"].decode("latin-1"),
+            headers=_headers(http),
+            cookies=_cookies(http),
+            body=body,
+            peer=http.client.host if http.client else "",
+            id=secrets.token_hex(8),
+            writes=bool(door and door.writes),
+            uploads=bool(door and door.uploads),
+        )
+
+    async def _answered(self, r: Request, door: Door | None, refused: Failure | None) -> Response:
+        """The answer, made in a thread; one that will wait for other people's servers waits for its turn first."""
+        if door is not None and door.asks is not None and refused is None:
+            try:
+                async with self.capacity.turns.one(door.asks(r)):
+                    return await self._in_a_thread(r, door, None)
+            except IdpUnavailable as failure:  # its turn did not come in time
+                self.site.metrics.limited("turns")
+                refused = failure
+        return await self._in_a_thread(r, door, refused)
+
+    async def _in_a_thread(self, r: Request, door: Door | None, refused: Failure | None) -> Response:
+        return await to_thread.run_sync(self.answer, r, door, refused, limiter=self.capacity.threads)
 
     def answer(self, r: Request, door: Door | None, refused: Failure | None) -> Response:
         """Everything that is not waiting for the network. Never raises."""
@@ -112,7 +153,7 @@ def _through(door: Door, r: Request) -> Response:
         check_csrf(r)
     if door.only and not (r.member.is_owner if door.only == "owner" else r.member.is_admin):
         raise NotAllowed(seen=r.member.role, expected=door.only)
-    if door.recent and (r.now - r.member.authenticated_at).total_seconds() > RECENT_SECONDS:
+    if door.recent and not r.member.is_fresh(r.now):
         return see_other(f"/confirm?next={door.recent}")
     return door.handler(r)
 
@@ -163,13 +204,14 @@ def _cookies(http: HttpRequest) -> dict[str, str]:
     return cookie_parser(";".join(part for part in parts if part.partition("=")[0].isascii()))
 
 
-async def _body(http: HttpRequest, limit_bytes: int) -> bytes:
-    """The body, counted while it arrives, for BODY_SECONDS at most. Raises: BodyTooLarge, TimeoutError."""
+async def _body(http: HttpRequest, limit_bytes: int, take: Callable[[int], None]) -> bytes:
+    """The body, counted while it arrives, for BODY_SECONDS at most. Raises: BodyTooLarge, Overloaded, TimeoutError."""
     chunks, size = [], 0
     with fail_after(BODY_SECONDS):
         async for chunk in http.stream():
             size += len(chunk)
             if size > limit_bytes:
                 raise BodyTooLarge(seen=f"over {limit_bytes} bytes")
+            take(len(chunk))
             chunks.append(chunk)
     return b"".join(chunks)

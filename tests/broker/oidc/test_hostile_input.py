@@ -1,7 +1,6 @@
 """Whatever arrives, the answer is a typed refusal or an unchanged identity, never a crash."""
 
 import json
-import string
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +12,6 @@ from llmops.broker.oidc.callback import read_callback, require_code
 from llmops.broker.oidc.id_token import check_id_token
 from llmops.errors import SignInFailure
 
-TOKEN_LETTERS = string.ascii_letters + string.digits + "-_.=+/ \n\0é"
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
@@ -24,19 +22,6 @@ JSON = st.recursive(
 
 def judged(token: str) -> str:
     return check_id_token(token, key_set(), rules=rules(), access_token=ACCESS_TOKEN, now=NOW).subject
-
-
-@pytest.mark.requirement("TST-07", "OIDC-07", "OIDC-13")
-@settings(max_examples=300, deadline=None)
-@given(st.data())
-def test_any_change_of_one_letter_in_a_token_is_refused(data: st.DataObject) -> None:
-    token = Token().make()
-    place = data.draw(st.integers(0, len(token) - 1))
-    letter = data.draw(st.sampled_from(TOKEN_LETTERS) | st.just(""))
-    spoilt = token[:place] + letter + token[place + data.draw(st.integers(0, 1)) :]
-    if spoilt != token:
-        with pytest.raises(SignInFailure):
-            judged(spoilt)
 
 
 @pytest.mark.requirement("TST-07", "OIDC-12")

@@ -1,18 +1,20 @@
 """Activate: what must hold, who is told, and when an owner has to agree (ADM-04, TEN-12)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from oidc import provider as op
-from saml.keys import signer
+from saml.keys import Signer, signer
 from support import portal
 from support.visitor import Visitor
-from world import BASE_URL, World
+from world import BASE_URL, World, error_of, request_id_of
 
 from llmops.app import application
 from llmops.broker import connections, drafts
 from llmops.broker.connections import Connection, Kind
 from llmops.broker.portal.links import Intent
+from llmops.broker.saml import metadata
 from llmops.errors import OutboundUnreachable
 from llmops.organizations import domains
 from llmops.organizations.organization import Organization
@@ -131,11 +133,28 @@ def test_a_change_of_a_live_connection_is_inert_until_it_is_activated(world: Wor
     assert (page.status, page.url) == (200, f"{BASE_URL}/?welcome=1")
 
 
-def test_a_further_certificate_of_the_same_provider_takes_its_place_at_once(world: World) -> None:
+ADDRESS = "https://idp.example.test/metadata.xml"
+
+
+def read_from(world: World, connection: Connection, address: str, *, by: Sequence[Signer], sso: str = "") -> Connection:
+    """The connection as it is after its metadata was read at an address."""
+    idp = metadata.read(portal.document(by=by), now=world.clock.now)
+    with world.database.writing() as db:
+        told = replace(idp, sso_url=sso or idp.sso_url)
+        connections.set_saml(db, connection, told, metadata_url=address, sign_requests=False)
+        return connections.get(db, connection.id)
+
+
+def draft_beside(world: World, live: Connection) -> Connection:
+    with world.database.writing() as db:
+        return drafts.begin(db, world.site.sealer, live, now=world.clock.now)
+
+
+def test_a_further_certificate_from_the_address_in_charge_takes_its_place_at_once(world: World) -> None:
     acme = world.organization()
-    live = portal.live(world, acme)
+    live = read_from(world, portal.live(world, acme), ADDRESS, by=[signer()])
     visitor = portal.inside(world, acme, intent=Intent.RENEW_CERTIFICATE)
-    portal.give_metadata(visitor, portal.document(by=[signer(), signer("another")]))
+    read_from(world, draft_beside(world, live), ADDRESS, by=[signer(), signer("another")])
     portal.pass_test(world, portal.working(world, acme))
     assert portal.post(visitor, "/portal/activate").location == f"{BASE_URL}/portal/finish?done=active"
     now = stored(world, live)
@@ -143,6 +162,40 @@ def test_a_further_certificate_of_the_same_provider_takes_its_place_at_once(worl
     assert world.value("SELECT count(*) FROM connections") == 1
     [letter] = world.letters("it@acme.test")
     assert letter["Subject"] == "Acme: the SSO settings have changed"
+
+
+@pytest.mark.requirement("ADM-02", "ADM-04", "TEN-12")
+def test_a_link_for_the_certificate_cannot_add_the_visitors_own_key_and_sign_in_as_an_owner(world: World) -> None:
+    acme = world.organization()
+    world.person("owner@acme.test", acme, role=Role.OWNER)
+    live = portal.live(world, acme)
+    attacker = portal.inside(world, acme, intent=Intent.RENEW_CERTIFICATE)
+    portal.give_metadata(attacker, portal.document(by=[signer(), signer("another")]))
+    request_id = request_id_of(portal.post(attacker, "/portal/test/start").location or "")
+    forged = world.response(live, request_id, by=signer("another"))
+    assert "passed" in attacker.follow(world.post_response(attacker, live, forged)).text
+    assert portal.post(attacker, "/portal/activate").location == f"{BASE_URL}/portal/activate?done=asked"
+    assert vars(stored(world, live)) == vars(live)
+    page = world.saml_sign_in(world.visitor(), live, by=signer("another"))
+    assert error_of(page) == "saml_key_unknown"
+
+
+@pytest.mark.requirement("ADM-04", "TEN-12")
+@pytest.mark.parametrize(
+    ("address", "sso"),
+    [("https://evil.example.test/metadata", ""), (ADDRESS, "https://evil.example.test/sso")],
+    ids=["metadata address", "sign-in address"],
+)
+def test_another_address_to_read_keys_from_or_to_send_people_to_waits_for_an_owner(
+    world: World, address: str, sso: str
+) -> None:
+    acme = world.organization()
+    live = read_from(world, portal.live(world, acme), ADDRESS, by=[signer()])
+    visitor = portal.inside(world, acme, intent=Intent.RENEW_CERTIFICATE)
+    read_from(world, draft_beside(world, live), address, by=[signer()], sso=sso)
+    portal.pass_test(world, portal.working(world, acme))
+    assert portal.post(visitor, "/portal/activate").location == f"{BASE_URL}/portal/activate?done=asked"
+    assert vars(stored(world, live)) == vars(live)
 
 
 CHANGES = {

@@ -119,3 +119,13 @@ def test_pressing_the_button_over_and_over_is_stopped(world: World) -> None:
         portal.enter(world, path)
     visitor = world.visitor()
     assert visitor.submit(visitor.follow(visitor.get(path)), "/portal/start").status == 429
+
+
+@pytest.mark.requirement("SES-06")
+def test_another_link_in_the_same_browser_ends_the_session_before(world: World) -> None:
+    acme, birch = world.organization(), world.organization("Birch", domain="birch.test")
+    visitor = portal.enter(world, portal.link(world, acme)[1])
+    before = world.value("SELECT id FROM portal_sessions")
+    portal.enter(world, portal.link(world, birch)[1], visitor)
+    assert world.value("SELECT count(*) FROM portal_sessions WHERE id = :id", id=before) == 0
+    assert "Birch" in visitor.get("/portal").text

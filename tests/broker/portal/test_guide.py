@@ -59,7 +59,7 @@ def test_guides_come_in_the_order_of_the_kinds() -> None:
 @every_kind
 def test_every_failure_that_the_provider_can_cause_has_its_repair(kind: Kind) -> None:
     for code in ANYWHERE + (SAML if kind.is_saml else OIDC):
-        assert 2 <= len(guide.fixes_for(kind, code)) <= 4, code
+        assert 2 <= len(guide.of(kind).fixes.get(code, ())) <= 4, code
 
 
 @every_kind
@@ -69,15 +69,15 @@ def test_no_repair_of_the_other_protocol(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", [Kind.ENTRA_OIDC, Kind.GOOGLE_OIDC], ids=str)
 def test_another_tenant_is_explained_where_there_are_tenants(kind: Kind) -> None:
-    assert guide.fixes_for(kind, "oidc_wrong_tenant")
+    assert guide.of(kind).fixes["oidc_wrong_tenant"]
 
 
 def test_a_failure_without_a_cause_at_the_provider_has_no_repair_there() -> None:
-    assert guide.fixes_for(Kind.OKTA_SAML, "no_seats_left") == ()
+    assert guide.of(Kind.OKTA_SAML).fixes.get("no_seats_left", ()) == ()
 
 
 def test_a_guide_speaks_its_own_console_before_the_shared_words() -> None:
-    okta, generic = (guide.fixes_for(kind, "saml_wrong_audience") for kind in (Kind.OKTA_SAML, Kind.GENERIC_SAML))
+    okta, generic = (guide.of(kind).fixes["saml_wrong_audience"] for kind in (Kind.OKTA_SAML, Kind.GENERIC_SAML))
     assert "**Audience URI (SP Entity ID)**" in " ".join(okta)
     assert generic == guide.shared()["saml"].fixes["saml_wrong_audience"] != okta
 

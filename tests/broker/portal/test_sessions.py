@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from support import portal
+from support.page import Upload
 from support.visitor import Visitor
 from world import World
 
@@ -174,3 +175,37 @@ def test_sessions_that_are_over_are_forgotten(world: World) -> None:
     with world.database.writing() as db:
         sessions.forget_old(db, now=world.clock.now)
     assert world.value("SELECT count(*) FROM portal_sessions") == 0
+
+
+@pytest.mark.requirement("WEB-01", "ADM-02", "TEN-20")
+def test_a_form_of_one_customer_does_not_change_another_after_their_link_was_opened(world: World) -> None:
+    """Somebody who looks after two companies has a link of each open in one browser."""
+    acme, birch = world.organization(), world.organization("Birch", domain="birch.test")
+    visitor = portal.enter(world, portal.link(world, acme)[1])
+    portal.choose(visitor)
+    form_of_acme = visitor.get(portal.INPUT)
+    portal.enter(world, portal.link(world, birch)[1], visitor)
+    portal.choose(visitor)
+    before = vars(portal.working(world, birch))
+    refused = visitor.submit(form_of_acme, portal.INPUT, file=Upload("metadata.xml", portal.document(), "text/xml"))
+    assert refused.status == 403
+    assert vars(portal.working(world, birch)) == before
+
+
+@pytest.mark.requirement("ADM-03", "SES-11")
+@pytest.mark.parametrize("loss", ["role = 'member'", "status = 'suspended'", "status = 'removed'"])
+def test_a_link_that_somebody_made_as_an_owner_ends_with_their_ownership(world: World, loss: str) -> None:
+    acme = world.organization()
+    owner = world.person("owner@acme.test", acme, role=Role.OWNER)
+    with world.database.writing() as db:
+        _, secret = links.make(
+            db, world.site.sealer, acme.id, intent=Intent.SETUP_SSO, kind=None, contacts=[], made_by=owner.id,
+            now=world.clock.now,
+        )  # fmt: skip
+    path = links.address(world.settings, secret).removeprefix(world.settings.base_url)
+    visitor = portal.enter(world, path)
+    assert is_open(visitor)
+    world.sql(f"UPDATE members SET {loss} WHERE user_id = :id", id=owner.id)
+    assert not is_open(visitor)
+    other = world.visitor()
+    assert other.follow(other.get(path)).status == 410

@@ -310,6 +310,19 @@ def test_the_message_can_be_downloaded_and_that_is_recorded(world: World, acme: 
     assert world.value("SELECT count(*) FROM audit_entries WHERE action = 'trace.read'") == 1
 
 
+@pytest.mark.requirement("SEC-05")
+def test_reading_the_report_of_somebody_elses_test_is_recorded(
+    world: World, acme: Organization, admin: Visitor
+) -> None:
+    own = report(world, admin, draft_of(world, acme)).url.removeprefix(world.settings.base_url)
+    admin.get(own)
+    read = "SELECT count(*) FROM audit_entries WHERE action = 'trace.read'"
+    assert world.value(read) == 0
+    other = portal.inside(world, acme, intent=Intent.VIEW_ONLY)
+    assert "ann@acme.test" in other.get(own).text
+    assert world.value(read) == 1
+
+
 @pytest.mark.requirement("WEB-06")
 def test_text_from_outside_is_escaped_and_made_visible(world: World, acme: Organization, admin: Visitor) -> None:
     draft = draft_of(world, acme)

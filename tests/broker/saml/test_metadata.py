@@ -92,6 +92,7 @@ USELESS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "attribute authority": ("no_idp", lambda: _bytes(metadata(role="AttributeAuthorityDescriptor"))),
     "no entities": ("no_idp", lambda: _bytes(_several())),
     "no entity ID": ("no_entity_id", lambda: _bytes(metadata(entity_id=""))),
+    "a long entity ID": ("entity_id_characters", lambda: _bytes(metadata(entity_id="https://" + "i" * 1020))),
     "no endpoint": ("no_sso_endpoint", lambda: _bytes(metadata(sso=()))),
     "other binding": ("no_sso_endpoint", lambda: _bytes(metadata(sso=[(SOAP, "https://a.test")]))),
     "no certificate": ("no_signing_certificate", lambda: _bytes(metadata(signers=()))),

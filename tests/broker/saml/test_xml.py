@@ -15,6 +15,14 @@ BOMB = (
 )
 
 
+def declared(count: int) -> bytes:
+    return b" ".join(b'xmlns:n%d="urn:%d"' % (n, n) for n in range(count))
+
+
+MANY = b"<a " + declared(5_000) + b"/>"
+NESTED = b"".join(b"<b " + declared(60) + b">" for _ in range(38)) + b"<c/>" * 9000 + b"</b>" * 38
+
+
 @pytest.mark.requirement("SAML-02", "SAML-04")
 @pytest.mark.parametrize(
     ("document", "problem"),
@@ -53,6 +61,8 @@ BOMB = (
         (b"<a>" * 5000 + b"</a>" * 5000, "not_xml"),
         (b"<a>" + b"<b/>" * 10_000 + b"</a>", "too_wide"),
         (b"<a " + b" ".join(b'b%d=""' % n for n in range(65)) + b"/>", "too_wide"),
+        (b"<a " + declared(65) + b"/>", "too_wide"),
+        (b"<a " + declared(40) + b"><b " + declared(25) + b"/></a>", "too_wide"),
         (b"<a>" + b"x" * (256 * 1024) + b"</a>", "too_large"),
     ],
 )
@@ -72,6 +82,8 @@ def test_document_is_refused(document: bytes, problem: str) -> None:
         b"<a>" * 40 + b"</a>" * 40,
         b"<a>" + b"<b/>" * 9_999 + b"</a>",
         b"<a " + b" ".join(b'b%d=""' % n for n in range(64)) + b"/>",
+        b"<a " + declared(64) + b"/>",
+        b"<a " + declared(40) + b">" + (b"<b " + declared(24) + b"/>") * 300 + b"</a>",
     ],
 )
 def test_ordinary_document_within_the_limits_is_read(document: bytes) -> None:
@@ -101,7 +113,7 @@ def test_value_is_read_whole() -> None:
 
 
 @pytest.mark.requirement("SAML-02")
-@pytest.mark.parametrize("document", [BOMB, b"<a>" * 80_000, b"<a " * 80_000, b"<a>" + b"<b/>" * 60_000])
+@pytest.mark.parametrize("document", [BOMB, b"<a>" * 80_000, b"<a " * 80_000, b"<a>" + b"<b/>" * 60_000, NESTED, MANY])
 def test_hostile_document_is_refused_quickly(document: bytes) -> None:
     started = time.process_time()
     with pytest.raises(SamlMalformed):

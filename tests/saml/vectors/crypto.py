@@ -155,6 +155,8 @@ _TRANSFORMS: dict[str, dict[str, Any]] = {
     "XSLT as canonicalization": {"canonicalization": XSLT},
     "empty PrefixList": {"prefix_list": ""},
     "PrefixList that is none": {"prefix_list": "xs|x"},
+    "empty PrefixList of the canonicalization": {"canonical_prefix_list": ""},
+    "PrefixList of the canonicalization that is none": {"canonical_prefix_list": "xs|x"},
     "parameter of the canonicalization": {"before_signing": _child("CanonicalizationMethod", "{urn:x}y")},
     "parameter of the digest": {"before_signing": _child("Reference/DigestMethod", "{urn:x}y")},
     "attribute of the canonicalization": {"before_signing": _set("CanonicalizationMethod", "Comments", "no")},

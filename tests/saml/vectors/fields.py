@@ -241,6 +241,15 @@ TIMES = [
              ("saml_expired", "confirmation.not_on_or_after"), "SAML-21"),
     *(
         Vector(
+            f"{where} that {how}", "saml_malformed", ("TST-05", "SAML-23", "SAML-24"), ALL,
+            before=[attribute(path, "NotBefore", moment(begin)), attribute(path, "NotOnOrAfter", moment(end))],
+            reason="ends_before_it_begins",
+        )
+        for where, path in {"Conditions": "Assertion/Conditions", "confirmation": DATA}.items()
+        for how, begin, end in (("ends before it begins", 60, 30), ("begins and ends at once", 60, 60))
+    ),
+    *(
+        Vector(
             f"{name}: five minutes old, and nobody asked", "saml_expired", ("TST-05", "SAML-25", "SAML-34"),
             ("unsolicited",), before=[attribute(path, "IssueInstant", moment(-480))], reason=f"{check}.age",
         )

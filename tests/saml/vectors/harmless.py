@@ -155,6 +155,7 @@ HARMLESS = [
         Vector(f"PrefixList {prefix_list}", "", (), ALL, signing={"prefix_list": prefix_list})
         for prefix_list in ("xs", "xs xsi saml", "#default samlp")
     ),
+    Vector("PrefixList of the canonicalization", "", (), ALL, signing={"canonical_prefix_list": "xs"}),
     *(
         Vector(f"{name} in KeyInfo", "", ("SAML-13",), ("assertion", "unsolicited"),
                signing={"key_info": False}, after=[_key_info(xml)])

@@ -16,7 +16,7 @@ from llmops.broker.logins import Login
 from llmops.broker.portal import testing
 from llmops.broker.profiles import Profile
 from llmops.db.tables import Db
-from llmops.errors import Failure, IdpCertificateExpired, NotFound, SamlKeyUnknown
+from llmops.errors import CodeAlreadyUsed, Failure, IdpCertificateExpired, NotFound, SamlKeyUnknown
 from llmops.web import limits
 from llmops.web.doors import Edge, get
 from llmops.web.request import Request, see_other
@@ -91,9 +91,10 @@ def bind_test(r: Request) -> Response:
         try:
             testing.conclude(r.db, r.sealer, login, browser=r.browser, ip=r.ip, now=r.now)
         except Failure as failure:
-            ref = failure.ref = ids.reference()
             failure.report = testing.report_path(login)
-            r.afterwards(partial(logins.fail, login_id=login.id, failure=failure, ref=ref, now=r.now))
+            if not isinstance(failure, CodeAlreadyUsed):  # the same page opened twice at once: the other one counted it
+                ref = failure.ref = ids.reference()
+                r.afterwards(partial(logins.fail, login_id=login.id, failure=failure, ref=ref, now=r.now))
             raise
     return see_other(testing.report_path(login))
 

@@ -23,6 +23,7 @@ from llmops.broker.oidc.exchange import Client, TokenAnswer
 from llmops.broker.oidc.id_token import Claims, Note, Rules
 from llmops.broker.oidc.keys import KeySet
 from llmops.broker.oidc.vendors import GOOGLE_ISSUER, entra_tenant
+from llmops.broker.oidc.wire import Answer, Fetch
 from llmops.broker.portal import testing
 from llmops.db.tables import Db
 from llmops.errors import (
@@ -47,7 +48,7 @@ def came_back(r: Request) -> Response:
     """GET: the browser comes back with a code or an error."""
     login: Login | None = None
     with r.looking() as db:
-        connection = connections.get(db, r.path.split("/")[3])
+        connection = connections.get(db, _connection_of(r))
         evidence = OidcEvidence(_speaking_oidc(db, connection))
     try:
         arrived = _callback(r)
@@ -126,7 +127,7 @@ def _judge(
         code=code,
         verifier=secrets["verifier"],
         redirect_uri=connections.addresses(r.settings.base_url, drafts.address_id(connection)).redirect_uri,
-        fetcher=r.site.fetch,
+        fetcher=_fetcher(r, connection),
     )
     evidence.id_token = tokens.id_token
     evidence.secrets += [tokens.id_token, tokens.access_token]
@@ -139,7 +140,7 @@ def _judge(
         claims=claims,
         client_id=connection.client_id or "",
         keys=key_set,
-        fetcher=r.site.fetch,
+        fetcher=_fetcher(r, connection),
         now=r.now,
     )
     evidence.userinfo = told if provider.userinfo_endpoint else None
@@ -196,9 +197,29 @@ def _keys(r: Request, connection: Connection, provider: Provider) -> KeySet:
 
 def _fetched(r: Request, connection: Connection, provider: Provider) -> KeySet:
     """The keys that the issuer publishes now; kept also if this sign-in fails, so that the next need not ask again."""
-    fresh = keys.fetch(provider.jwks_uri, r.site.fetch)
+    fresh = keys.fetch(provider.jwks_uri, _fetcher(r, connection))
     r.afterwards(partial(_keep, connection=connection, fresh=fresh, now=r.now))
     return fresh
+
+
+def _fetcher(r: Request, connection: Connection) -> Fetch:
+    """The client for this identity provider's servers, which asks none that let us wait in vain (NET-06).
+
+    Each address counts for itself: without its keys we go on with those we know, and a draft's may be another's.
+    """
+
+    def fetch(
+        method: str,
+        url: str,
+        *,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        redirects: int = 0,
+    ) -> Answer:
+        with r.site.breaker.call(f"{connection.id} {url}"):
+            return r.site.fetch(method, url, form=form, headers=headers, redirects=redirects)
+
+    return fetch
 
 
 def _keep(db: Db, connection: Connection, fresh: KeySet, now: datetime) -> None:
@@ -211,4 +232,8 @@ def _older(moment: datetime | None, age: timedelta, now: datetime) -> bool:
     return moment is None or now - moment > age
 
 
-doors = [get("/sso/oidc/{connection_id}/callback", came_back, writes=True, asks=True)]
+def _connection_of(r: Request) -> str:
+    return r.path.split("/")[3]
+
+
+doors = [get("/sso/oidc/{connection_id}/callback", came_back, writes=True, asks=_connection_of)]

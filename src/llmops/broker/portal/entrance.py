@@ -1,5 +1,7 @@
 """In and out of the portal: the page with the button, the session behind it, and leaving."""
 
+from contextlib import suppress
+
 from starlette.responses import Response
 
 from llmops.audit import log
@@ -42,6 +44,7 @@ def start(r: Request) -> Response:
     """POST /portal/start: the token becomes a session in this browser; the owners hear of it (ADM-03)."""
     limits.check(r, "portal.open", limits.address_block(r.ip), most=30, window_seconds=600)
     link = links.look(r.db, r.sealer, r.field("token"), now=r.now)
+    _end_session(r)  # of the link that this browser opened before
     secret = sessions.begin(r.db, r.sealer, link, ip=r.ip, user_agent=r.user_agent, now=r.now)
     links.opened(r.db, link, now=r.now)
     log.record(
@@ -63,10 +66,7 @@ def start(r: Request) -> Response:
 
 def leave(r: Request) -> Response:
     """POST /portal/leave: close the portal in this browser."""
-    try:
-        sessions.leave(r.db, sessions.visit(r).session_id)
-    except PortalClosed:
-        pass  # it was over already
+    _end_session(r)
     r.clear_cookie(sessions.COOKIE)
     return see_other("/portal/left")
 
@@ -89,6 +89,12 @@ def record(r: Request, visiting: Visit, action: Action, *, target: str, **facts:
         link=visiting.link_id,
         **facts,
     )
+
+
+def _end_session(r: Request) -> None:
+    """End the session that this browser is in, if there is one (SES-06)."""
+    with suppress(PortalClosed):
+        sessions.leave(r.db, sessions.visit(r).session_id)
 
 
 def _left(r: Request, link: PortalLink) -> int:

@@ -133,11 +133,6 @@ def everyone() -> Sequence[Guide]:
     return tuple(_read().values())
 
 
-def fixes_for(kind: Kind, code: str) -> tuple[str, ...]:
-    """How to repair this failure at this identity provider, two to four steps; none where the cause is elsewhere."""
-    return of(kind).fixes.get(code, ())
-
-
 def values(ours: Addresses, *, connection_id: str, start_url: str) -> dict[str, str]:
     """What `Guide.filled` puts in for one connection. `start_url` is where its people begin to sign in."""
     return {

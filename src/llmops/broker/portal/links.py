@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
-from sqlalchemy import ForeignKey, select
+from sqlalchemy import ColumnElement, ForeignKey, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.base import ids
@@ -19,14 +19,17 @@ from llmops.base.clock import readable
 from llmops.base.email import normalise
 from llmops.base.sealing import Sealer, token
 from llmops.broker.connections import Kind
-from llmops.db.tables import Base, Db, add, change, find, many
+from llmops.db.tables import Base, Db, add, change, find, many, one
 from llmops.errors import PortalLinkSpent
 from llmops.mail import letters
 from llmops.organizations import members
+from llmops.organizations.members import Member
 from llmops.organizations.organization import Organization
+from llmops.organizations.roles import Role
 from llmops.settings import Settings
 
 _PURPOSE = "portal.link"
+_KEPT = timedelta(days=90)
 State = Literal["revoked", "done", "expired", "opened", "sent", "made"]
 
 
@@ -170,6 +173,11 @@ def revoke(db: Db, organization_id: str, link_id: str, *, now: datetime) -> bool
     return change(db, PortalLink, standing, revoked_at=now) == 1
 
 
+def revoke_all(db: Db, organization_id: str, *, now: datetime) -> int:
+    """End every link of an organization and its sessions. Returns how many links."""
+    return change(db, PortalLink, {"organization_id": organization_id, "revoked_at": None}, revoked_at=now)
+
+
 def void_all(db: Db, *, now: datetime) -> int:
     """Revoke every link and with it its sessions. Returns how many (SEC-09)."""
     return change(db, PortalLink, {"revoked_at": None}, revoked_at=now)
@@ -200,9 +208,20 @@ def state_of(link: PortalLink, *, now: datetime) -> State:
     return "opened" if link.opened_at else "sent" if link.sent_at else "made"
 
 
+def maker_stands() -> ColumnElement[bool]:
+    """What a member made counts for as long as they are an owner of the organization (ADM-03, SES-11).
+
+    They may have kept the address of a link: without this, who was put out could still change how all others sign in.
+    """
+    made_it = (Member.user_id == PortalLink.made_by) & (Member.organization_id == PortalLink.organization_id)
+    owner = select(Member.id).where(made_it, Member.role == Role.OWNER, Member.status == "active").exists()
+    return ~PortalLink.made_by.startswith("user_", autoescape=True) | owner
+
+
 def look(db: Db, sealer: Sealer, secret: str, *, now: datetime) -> PortalLink:
     """The link behind a token, which this does not spend. Raises: PortalLinkSpent."""
-    link = find(db, PortalLink, token_hash=sealer.hashed(_PURPOSE, secret))
+    hashed = sealer.hashed(_PURPOSE, secret)
+    link = one(db, PortalLink, PortalLink.rows().where(PortalLink.token_hash == hashed, maker_stands()))
     if link is None or link.revoked_at is not None or link.expires_at <= now:
         raise PortalLinkSpent(link=link.id if link else "unknown")
     return link
@@ -216,6 +235,11 @@ def opened(db: Db, link: PortalLink, *, now: datetime) -> bool:
 def reached(db: Db, link_id: str, *, step: str, now: datetime) -> None:
     """Note how far the visitor came."""
     change(db, PortalLink, {"id": link_id}, step=step, stepped_at=now)
+
+
+def forget_old(db: Db, *, now: datetime) -> None:
+    """Delete links three months after they ran out; the log has them. Their sessions are gone by then."""
+    db.execute(delete(PortalLink).where(PortalLink.expires_at < now - _KEPT))
 
 
 def done(db: Db, link_id: str, *, now: datetime) -> None:

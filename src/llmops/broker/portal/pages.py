@@ -15,7 +15,7 @@ from llmops.broker.portal.frame import frame
 from llmops.broker.portal.guide import Guide, Step
 from llmops.broker.portal.links import Intent, Right
 from llmops.broker.portal.mistakes import mistake_of
-from llmops.broker.portal.sessions import Visit, inside
+from llmops.broker.portal.sessions import Visit, inside, session_key
 from llmops.broker.portal.steps import ASSIGN, PROVIDER, Situation
 from llmops.errors import ConnectionIncomplete, Failure, NotFound, PortalNotCovered
 from llmops.web.doors import get, post
@@ -207,6 +207,6 @@ doors = [
 ]
 step_doors = [
     get("/portal/{kind}/{step}", inside(show_step)),
-    post("/portal/{kind}/{step}", inside(save), uploads=True, asks=True),
+    post("/portal/{kind}/{step}", inside(save), uploads=True, asks=session_key),
 ]
 """Behind every other door of the portal: their pattern fits many paths."""

@@ -6,7 +6,7 @@ from llmops.broker.portal import links, steps
 from llmops.broker.portal.entrance import ACTOR
 from llmops.broker.portal.frame import frame
 from llmops.broker.portal.links import Intent, Right
-from llmops.broker.portal.sessions import Visit, inside
+from llmops.broker.portal.sessions import Visit, inside, session_key
 from llmops.broker.portal.steps import DOMAINS, Situation
 from llmops.errors import DomainInvalid, DomainTaken, DomainUnproven, Failure, NotFound, OutboundUnreachable
 from llmops.organizations import domains
@@ -91,5 +91,5 @@ def _page(
 doors = [
     get("/portal/domains", inside(show)),
     post("/portal/domains", inside(add, Right.DOMAINS)),
-    post("/portal/domains/check", inside(check, Right.DOMAINS), asks=True),
+    post("/portal/domains/check", inside(check, Right.DOMAINS), asks=session_key),
 ]

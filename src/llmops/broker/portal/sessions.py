@@ -15,14 +15,15 @@ from starlette.responses import Response
 from llmops.base import ids
 from llmops.base.sealing import Sealer, token
 from llmops.broker.connections import Kind
-from llmops.broker.portal.links import RIGHTS, Intent, PortalLink, Right
+from llmops.broker.portal.links import RIGHTS, Intent, PortalLink, Right, maker_stands
 from llmops.db.tables import Base, Db, add, change
 from llmops.errors import PortalClosed, PortalNotCovered
 from llmops.organizations.organization import Organization
 from llmops.web.doors import Handler
 from llmops.web.request import Request
+from llmops.web.security import PORTAL_COOKIE
 
-COOKIE = "__Host-llmops_portal"
+COOKIE = PORTAL_COOKIE
 IDLE = timedelta(hours=4)
 LONGEST = timedelta(days=30)
 _TOUCH_SECONDS = 60
@@ -80,9 +81,15 @@ _BEHIND = (
         PortalSession.ends_at > bindparam("now"),
         PortalLink.expires_at > bindparam("now"),
         PortalLink.revoked_at.is_(None),
+        maker_stands(),
         Organization.suspended_at.is_(None),
     )
 )
+
+
+def session_key(r: Request) -> str:
+    """Which session a request says it belongs to, before that is looked up: one link's, so one organization's."""
+    return f"portal {r.cookies.get(COOKIE, '')}"
 
 
 def begin(db: Db, sealer: Sealer, link: PortalLink, *, ip: str, user_agent: str, now: datetime) -> str:

@@ -59,7 +59,10 @@ def show_latest(r: Request, visiting: Visit) -> Response:
 
 
 def show_result(r: Request, visiting: Visit) -> Response:
-    """GET /portal/test/{login_id}: the report; while it waits it looks again by itself."""
+    """GET /portal/test/{login_id}: the report; while it waits it looks again by itself.
+
+    That somebody else's was read is recorded (SEC-05): it tells about the person who signed in for it.
+    """
     start_url = activation.login_address(r, visiting)
     result = testing.result(r, visiting.organization_id, r.path.split("/")[3], start_url=start_url)
     page = render(
@@ -71,6 +74,8 @@ def show_result(r: Request, visiting: Visit) -> Response:
         may_test=visiting.may(Right.TEST),
         download=f"{HERE}/{result.login.id}/message",
     )
+    if result.explanation is not None and result.login.started_by != visiting.session_id:
+        r.afterwards(partial(_note_reading, r=r, visiting=visiting, login=result.login))
     if result.state == "waiting":
         page.headers["refresh"] = str(testing.AGAIN_SECONDS)
     return page

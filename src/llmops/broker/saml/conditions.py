@@ -197,16 +197,19 @@ def check_conditions(assertion: etree._Element, rules: Rules, clock: Clock, step
 
 
 def _check_window(name: str, element: etree._Element, clock: Clock, steps: Steps) -> datetime | None:
-    """NotBefore and NotOnOrAfter where they are present. Returns the latter."""
-    begin, end = element.get("NotBefore"), element.get("NotOnOrAfter")
+    """NotBefore and NotOnOrAfter where they are present, the former earlier than the latter. Returns the latter.
+
+    Raises: SamlNotYetValid, SamlExpired, SamlMalformed. Source: Core §2.4.1.2, §2.5.1.2; SAML-23, SAML-24.
+    """
+    stated = (element.get("NotBefore"), element.get("NotOnOrAfter"))
+    begin, end = (None if moment is None else times.read(moment) for moment in stated)
     if begin is not None:
-        moment = times.read(begin)
-        steps.require(f"{name}.not_before", clock.begun(moment), SamlNotYetValid, seen=moment, expected=clock.now)
-    if end is None:
-        return None
-    moment = times.read(end)
-    steps.require(f"{name}.not_on_or_after", not clock.ended(moment), SamlExpired, seen=moment, expected=clock.now)
-    return moment
+        steps.require(f"{name}.not_before", clock.begun(begin), SamlNotYetValid, seen=begin, expected=clock.now)
+    if end is not None:
+        steps.require(f"{name}.not_on_or_after", not clock.ended(end), SamlExpired, seen=end, expected=clock.now)
+    if begin is not None and end is not None and begin >= end:
+        raise SamlMalformed(check=f"{name}.not_before", problem="ends_before_it_begins", seen=begin, expected=end)
+    return end
 
 
 def check_authentication(assertion: etree._Element, rules: Rules, clock: Clock, steps: Steps) -> Authentication:

@@ -64,8 +64,8 @@ def read(
     `our_entity_id` recognises our own metadata pasted back; `allow_http` is for development only.
     Raises: MetadataInvalid, `problem` being too_large, encoding, doctype, too_deep, too_wide, html_page,
     certificate_only, private_key, not_xml, not_metadata, sp_metadata, no_idp, our_own, several_entities (with
-    `entity_ids`), entity_not_found, no_entity_id, valid_until, expired, no_sso_endpoint, sso_url_not_https,
-    no_signing_certificate, not_a_certificate or weak_key.
+    `entity_ids`), entity_not_found, no_entity_id, entity_id_characters, valid_until, expired, no_sso_endpoint,
+    sso_url_not_https, no_signing_certificate, not_a_certificate or weak_key.
     """
     root = _parse(document)
     entity = _chosen(root, entity_id, our_entity_id)
@@ -149,8 +149,10 @@ def _chosen(root: etree._Element, entity_id: str | None, our_entity_id: str | No
     if len(providers) > 1:
         entity_ids = " ".join(entity.get("entityID", "") for entity in providers)
         raise MetadataInvalid(problem="several_entities", entity_ids=entity_ids)
-    if not providers[0].get("entityID", "").strip():
+    if not (name := providers[0].get("entityID", "")).strip():
         raise MetadataInvalid(problem="no_entity_id")
+    if len(name) > ENTITY_ID_LIMIT:  # longer than an index of the database takes
+        raise MetadataInvalid(problem="entity_id_characters", seen=name[:80])
     return providers[0]
 
 
