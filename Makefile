@@ -108,7 +108,7 @@ build/audit/bin/pip-audit: requirements/audit.txt
 	build/audit/bin/pip --disable-pip-version-check --quiet install --require-hashes --requirement $<
 	@touch $@
 
-bench: setup-dev ## Measure the product on this machine
+bench: setup-dev ## Measure the product on this machine (ARGS=load: under load, ARGS=scale: in large installations)
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: setup-dev ## Print the documents that are made from the code

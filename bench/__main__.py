@@ -1,9 +1,13 @@
-"""`python -m bench`: measure, print, and write docs/benchmarks.md."""
+"""`python -m bench`: measure, print, and write docs/benchmarks.md. `load` and `scale` take longer and have own pages.
 
+With other numbers than the usual ones (`python -m bench load --seconds 6`) the page is printed only.
+"""
+
+import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -11,7 +15,7 @@ from statistics import median
 from support.postgres import postgres
 from world import World
 
-from bench import idp, inside, walk
+from bench import idp, inside, load, scale, walk
 from bench.installation import Installation, bare, installed
 from bench.measure import Figure, resident_mib
 from llmops.base import logs
@@ -19,13 +23,53 @@ from llmops.broker.connections import Addresses
 from llmops.db.engine import connect
 from llmops.migrations import history
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+DOCS = Path(__file__).parents[1] / "docs"
 CROWD, WARM_UP, ROUNDS, PAGES = 25, 3, 17, 20  # 500 sign-ins of 50 people, so the first two rounds make accounts
 
 
 def main() -> None:
-    """Everything, in a few minutes."""
+    """Do what the command line says."""
     logs.configure(level="error", form="json")
+    asked = _asked()
+    options = {name: value for name, value in vars(asked).items() if name not in ("what", "usual")}
+    if asked.what is None:
+        single()
+    elif asked.what == "load":
+        _long("load", load.report, options, keep=options == asked.usual)
+    else:
+        _long("scale", scale.report, options, keep=options == asked.usual)
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the product on this machine.")
+    kinds = parser.add_subparsers(dest="what")
+    of_load = {"seconds": load.SECONDS, "browsers": load.BROWSERS}
+    of_scale = {"small": scale.SMALL, "large": scale.LARGE}
+    for what, usual, sentence in (
+        ("load", of_load, "two replicas under mixed traffic, and a flood: two minutes"),
+        ("scale", of_scale, "a sign-in among 100 and among 100,000 connections: ten minutes"),
+    ):
+        kind = kinds.add_parser(what, help=sentence)
+        kind.set_defaults(usual=usual)
+        for name, value in usual.items():
+            kind.add_argument(f"--{name}", type=type(value), default=value)
+    return parser.parse_args()
+
+
+def _long(what: str, report: Callable[..., Iterator[str]], options: dict[str, float], *, keep: bool) -> None:
+    """Print what takes long, and write it to a page of its own if it was measured with the usual numbers."""
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    machine = f"CPython {version}, {os.cpu_count()} shared cores, {datetime.now(UTC):%d %B %Y}."
+    head = [f"# Benchmarks: {what}\n", f"<!-- Written by `make bench ARGS={what}`. -->\n", f"{machine}\n"]
+    with tempfile.TemporaryDirectory(prefix="llmops-bench-") as name:
+        page = "\n".join([*head, *report(Path(name), **options)]) + "\n"
+    if keep:
+        (DOCS / f"benchmarks-{what}.md").write_text(page, encoding="utf-8")
+    sys.stdout.write(page)
+
+
+def single() -> None:
+    """One person's sign-in and pages, memory and start, in a few minutes."""
     with tempfile.TemporaryDirectory(prefix="llmops-bench-") as name:
         folder = Path(name)
         verify_ms, verify_floor_ms = inside.saml_response()
@@ -38,7 +82,7 @@ def main() -> None:
         seconds, floor = inside.importing()
         figures.append(Figure("import of the server", "s", 0.6, seconds, floor, _IMPORT_FLOOR))
     report = "\n".join(_report(figures, steps)) + "\n"
-    PAGE.write_text(report, encoding="utf-8")
+    (DOCS / "benchmarks.md").write_text(report, encoding="utf-8")
     sys.stdout.write(report)
 
 

@@ -44,18 +44,13 @@ def test_pages_of_one_browser_share_no_cookies() -> None:
 
 
 def test_a_dialog_is_reported() -> None:
-    with pytest.raises(AssertionError, match=r"a dialog on .*: hello"), chromium_page() as page:
+    with pytest.raises(AssertionError, match="hello"), chromium_page() as page:
         page.set_content("<script>alert('hello')</script>")
 
 
 def test_what_breaks_the_policy_is_named_with_its_directive() -> None:
     strict = {"Content-Security-Policy": "default-src 'none'", "Content-Type": "text/html"}
-
-    def breaking() -> None:
-        with chromium_page() as page:
-            page.route("http://localhost/a", lambda route: route.fulfill(body="<img src=/b.png>", headers=strict))
-            page.goto("http://localhost/a")
-            page.wait_for_timeout(200)
-
-    with pytest.raises(AssertionError, match=r"policy broken: img-src by .*on http://localhost/a"):
-        breaking()
+    with pytest.raises(AssertionError, match="policy broken: img-src"), chromium_page() as page:  # noqa: PT012 (it ends late)
+        page.route("http://localhost/a", lambda route: route.fulfill(body="<img src=/b.png>", headers=strict))
+        page.goto("http://localhost/a")
+        page.wait_for_timeout(200)

@@ -110,7 +110,7 @@ def build_scene(world: World, said: Said) -> Scene:
     visitors |= at_the_portal(world, acme, live, said, paths)
     visitors |= at_the_console(world, acme, said)
     visitors |= without_sso(world, said)
-    visitors["bea"] = denied_by_openid_connect(world, said, paths)
+    visitors |= by_openid_connect(world, said, paths)
     paths |= letters(world, live, visitors["olga"], said)
     return Scene(visitors, paths, [html_of(letter) for letter in world.letters()])
 
@@ -239,19 +239,28 @@ def without_sso(world: World, said: Said) -> dict[str, Visitor]:
     return owners
 
 
-def denied_by_openid_connect(world: World, said: Said, paths: dict[str, str]) -> Visitor:
-    """The owner of a company whose provider of OpenID Connect has just said no, in its own words."""
-    world.answering(evil.Provider())
+def by_openid_connect(world: World, said: Said, paths: dict[str, str]) -> dict[str, Visitor]:
+    """A company with OpenID Connect: Bea owns it, Ben came in by it and asks for a letter, a stranger was denied."""
+    provider = evil.Provider(claims={"sub": "ben", "email": "ben@birch.test", "given_name": said.first_name})
+    world.answering(provider)
     birch = world.organization("Birch", domain="birch.test")
     connection = world.oidc(birch, op.provider(), client_id=op.CLIENT_ID)
     world.person("bea@birch.test", birch, role=Role.OWNER)
-    bea, stranger = world.visitor(), world.visitor()
-    state = parse_qs(urlsplit(world.depart(stranger, "ann@birch.test")).query)["state"][0]
-    said_no = {"error": "access_denied", "error_description": said.message, "state": state, "iss": op.ISSUER}
-    stranger.follow(stranger.get(f"/sso/oidc/{connection.id}/callback?{urlencode(said_no)}"))
-    paths["{denied}"] = str(world.value("SELECT id FROM logins WHERE connection_id = :id", id=connection.id))
+    bea, ben, stranger = world.visitor(), world.visitor(), world.visitor()
     world.sign_in(bea, "bea@birch.test")
-    return bea
+    answers = (
+        (stranger, {"error": "access_denied", "error_description": said.message}),
+        (ben, {"code": "c0de"}),
+    )
+    for visitor, answered in answers:
+        sent = parse_qs(urlsplit(world.depart(visitor, "ben@birch.test")).query)
+        provider.nonce = sent["nonce"][0]
+        query = urlencode({**answered, "state": sent["state"][0], "iss": op.ISSUER})
+        visitor.follow(visitor.get(f"/sso/oidc/{connection.id}/callback?{query}"))
+    paths["{denied}"] = str(world.value("SELECT id FROM logins WHERE code = 'idp_denied'"))
+    ben.submit(ben.get("/confirm"), "/confirm/letter")
+    paths["/confirm/link"] = world.link("ben@birch.test", "/confirm/link")
+    return {"bea": bea, "ben": ben}
 
 
 def letters(world: World, live: Connection, olga: Visitor, said: Said) -> dict[str, str]:

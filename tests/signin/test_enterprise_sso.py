@@ -7,6 +7,7 @@ from world import BASE_URL, World, error_of
 
 from llmops.errors import by_code
 from llmops.plans import Plan
+from llmops.signin import starts
 
 SENTENCES = {
     "sso_not_configured": "SSO is not set up for your organization yet",

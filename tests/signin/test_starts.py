@@ -53,7 +53,6 @@ def test_a_company_behind_one_address_gets_in(world: World, connection: Connecti
     for number in range(15):
         visitor = world.visitor()
         assert world.saml_sign_in(visitor, connection, f"person{number}@acme.test").status == 200
-    assert world.value("SELECT max(count) FROM rate_counters WHERE count < 15") == 5
 
 
 @pytest.mark.parametrize("way", [start, tile])
@@ -95,8 +94,7 @@ def test_nobody_can_use_up_the_starts_of_a_browser_that_was_here_before(
     world: World, connection: Connection, few: Callable[..., None], limit: str
 ) -> None:
     known = world.visitor()
-    world.saml_sign_in(known, connection)
-    known.cookies.clear_except("__Host-llmops_known")
+    known.submit(world.saml_sign_in(known, connection), "/logout")
     few(**{limit: 1, "MOST_OF_KNOWN_BROWSER": 2})
     while leaves(start(world)):
         pass
@@ -114,14 +112,14 @@ def test_mistakes_count_for_the_address_before_anything_is_looked_up(world: Worl
     ]
 
 
-@pytest.mark.parametrize(("hours", "left"), [(24, 1), (25, 0)])
+@pytest.mark.parametrize(("seconds", "left"), [(0, 1), (1, 0)])
 def test_an_attempt_that_nothing_came_of_is_kept_for_a_day(
-    world: World, connection: Connection, hours: int, left: int
+    world: World, connection: Connection, seconds: int, left: int
 ) -> None:
     world.saml_sign_in(world.visitor(), connection)
     world.post_response(world.visitor(), connection, "eHg=")
     start(world)
     with world.database.writing() as db:
-        world.clock.advance(hours=hours)
+        world.clock.advance(days=1, seconds=seconds)
         logins.forget_old(db, now=world.clock.now)
     assert world.counts()["logins"] == 2 + left

@@ -41,15 +41,10 @@ _TYPED_SECONDS = 120
 
 def begin(r: Request) -> Response:
     """POST /login/sso: from a work address to its company's identity provider."""
-    starts.count(r)
-    typed, slug = r.field("email"), r.field("organization")
+    typed = r.field("email")
     try:
-        with r.looking() as db:
-            found, email = policy.organization_for(db, typed, personal=r.settings.personal_domains)
-        if slug and slug != found.slug:
-            # The page of one organization never leads to another one's identity provider by surprise.
-            raise EmailOutsideDomains(seen=email, expected=slug)
-        starts.count_unfinished(r, found.id, email=email)
+        found, email = _asked_for(r, typed)
+        starts.count(r, found.id, email=email)
         url = embedded.authorization_url(r, found, return_to=local_path(r.field("next")), login_hint=email)
     except Failure:
         if typed.isascii():  # a cookie holds nothing else
@@ -58,17 +53,32 @@ def begin(r: Request) -> Response:
     return see_other(url)
 
 
+def _asked_for(r: Request, typed: str) -> tuple[Organization, str]:
+    """The organization of an address, which on one's own page must be that one, and the address in its stored form."""
+    slug = r.field("organization")
+    try:
+        with r.looking() as db:
+            found, email = policy.organization_for(db, typed, personal=r.settings.personal_domains)
+        if slug and slug != found.slug:
+            # The page of one organization never leads to another one's identity provider by surprise.
+            raise EmailOutsideDomains(seen=email, expected=slug)
+    except Failure:
+        starts.count_mistake(r)
+        raise
+    return found, email
+
+
 def begin_by_itself(r: Request) -> Response:
     """GET /login/sso/{slug}/start: for a tile in the identity provider's portal; at most three in two minutes."""
-    starts.count(r)
-    policy.require_no_loop(r)
     try:
         with r.looking() as db:
             found = organization.with_slug(db, r.path.split("/")[3])
     except OrganizationUnknown:
+        starts.count_mistake(r)
         raise NotFound() from None
     policy.require_sso(found)
-    starts.count_unfinished(r, found.id)
+    starts.count(r, found.id)
+    policy.require_no_loop(r)
     return see_other(embedded.authorization_url(r, found, return_to="/", login_hint=None))
 
 

@@ -24,28 +24,33 @@ MOST_OF_ORGANIZATION = 2_000
 MOST_IN_ALL = 6_000
 """Unfinished everywhere: what a storm from everywhere can store of attempts, 500 bytes each, until they are deleted."""
 MOST_OF_KNOWN_BROWSER = 20
+_ADDRESS = "sso.start"
 
 
-def count(r: Request) -> None:
-    """Count one start of whatever kind; before `r.db` is used. Raises: TooManyAttempts."""
-    limits.check(r, "sso.start", limits.address_block(r.ip), most=MOST_OF_ADDRESS, window_seconds=WINDOW_SECONDS)
+def count_mistake(r: Request) -> None:
+    """Count a start that leads nowhere, as the address's. Raises: TooManyAttempts."""
+    limits.check_all(r, [_of_address(limits.address_block(r.ip))])
 
 
-def count_unfinished(r: Request, organization_id: str, *, email: str = "") -> None:
-    """Count one start at an organization; before `r.db` is used. Raises: TooManyAttempts."""
+def count(r: Request, organization_id: str, *, email: str = "") -> None:
+    """Count a start at an organization; before `r.db` is used. Raises: TooManyAttempts."""
+    block = limits.address_block(r.ip)
     try:
-        limits.check_all(r, _unfinished(limits.address_block(r.ip), organization_id))
-    except TooManyAttempts:
+        limits.check_all(r, [_of_address(block), *_unfinished(block, organization_id)])
+    except TooManyAttempts as failure:
         browser = known_browsers.name_of(r, email) if email else None
-        if browser is None:
+        if browser is None or failure.facts["scope"] == _ADDRESS:
             raise
         limits.check(r, "sso.start.browser", browser, most=MOST_OF_KNOWN_BROWSER, window_seconds=WINDOW_SECONDS)
 
 
 def take_back(db: Db, *, sealer: Sealer, ip: str, organization_id: str, now: datetime) -> None:
     """A start ended in a session."""
-    for limit in _unfinished(limits.address_block(ip), organization_id):
-        limits.take_back(db, sealer, limit, now=now)
+    limits.take_back(db, sealer, _unfinished(limits.address_block(ip), organization_id), now=now)
+
+
+def _of_address(block: str) -> Limit:
+    return Limit(_ADDRESS, block, MOST_OF_ADDRESS, WINDOW_SECONDS)
 
 
 def _unfinished(block: str, organization_id: str) -> tuple[Limit, ...]:

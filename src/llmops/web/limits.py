@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
-from sqlalchemy import Integer, delete, update
+from sqlalchemy import Integer, bindparam, delete, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Mapped, mapped_column
@@ -35,6 +35,11 @@ def _hit(insert: Any) -> Any:
     return counted.returning(Counter.table().c.count)
 
 
+_TAKE_BACK = (
+    update(Counter.table())
+    .where(Counter.table().c.key == bindparam("taken"), Counter.table().c.count > 0)
+    .values(count=Counter.table().c.count - 1)
+)
 _HITS = {"postgresql": _hit(postgresql_insert), "sqlite": _hit(sqlite_insert)}
 
 
@@ -76,10 +81,10 @@ def hit(db: Db, sealer: Sealer, scope: str, subject: str, *, window_seconds: int
     return int(db.execute(_HITS[db.dialect.name], values).scalar_one())
 
 
-def take_back(db: Db, sealer: Sealer, limit: Limit, *, now: datetime) -> None:
-    """One of those that this window counted ended well and counts no more."""
-    table, key = Counter.table(), _key(sealer, limit.scope, limit.subject, limit.window_seconds, now)
-    db.execute(update(table).where(table.c.key == key, table.c.count > 0).values(count=table.c.count - 1))
+def take_back(db: Db, sealer: Sealer, limits: Sequence[Limit], *, now: datetime) -> None:
+    """Of what this window counted by each of these, in their order, one ended well and counts no more."""
+    keys = (_key(sealer, limit.scope, limit.subject, limit.window_seconds, now) for limit in limits)
+    db.execute(_TAKE_BACK, [{"taken": key} for key in keys])
 
 
 def _key(sealer: Sealer, scope: str, subject: str, window_seconds: int, now: datetime) -> str:
