@@ -24,9 +24,8 @@ NEVER = timedelta(days=3650)
 
 
 def attempt(world: World) -> datetime:
-    """An attempt through single sign-on; it is kept from its start."""
-    world.saml(world.organization())
-    world.depart(world.visitor())
+    """An attempt through single sign-on that was answered; it is kept from its start."""
+    world.saml_sign_in(world.visitor(), world.saml(world.organization()))
     return world.clock.now
 
 
@@ -120,6 +119,13 @@ def test_it_goes_at_its_time_and_not_before(world: World, table: str) -> None:
     assert there > 0
     assert sweep(world, ends)[table] == there
     assert sweep(world, ends + timedelta(minutes=10, seconds=1))[table] == 0
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(0, 1), (601, 0)])
+def test_an_attempt_that_nothing_came_of_goes_after_a_day(world: World, seconds: int, left: int) -> None:
+    world.saml(world.organization())
+    world.depart(world.visitor())
+    assert sweep(world, world.clock.now + timedelta(days=1, seconds=seconds))["logins"] == left
 
 
 def test_what_must_stay_is_there_after_ten_years(world: World) -> None:

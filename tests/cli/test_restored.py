@@ -5,6 +5,7 @@ The backup is a real copy of the database, taken while the installation lives; t
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from llmops.db.tables import change
 from llmops.errors import SecondFactorWrong
 from llmops.organizations.roles import Role
 from llmops.signin import rescue
+from llmops.web import keyring
 
 pytestmark = [pytest.mark.database, pytest.mark.requirement("SEC-09")]
 NEW = "four unrelated words here"
@@ -115,6 +117,17 @@ def test_a_cookie_from_before_opens_nothing_even_if_its_row_lives(
 ) -> None:
     browser = world.visitor()
     world.sign_in(browser, ann.email)
+    again = back_up()()
+    again.sql("UPDATE sessions SET ended_at = NULL")
+    assert is_out(in_(again, browser).get("/"))
+
+
+def test_nor_does_one_from_before_the_last_rotation(world: World, ann: User, back_up: Callable[[], Restore]) -> None:
+    """Keys that no longer encrypt still decrypt, until the sessions of their time are over."""
+    browser = world.visitor()
+    world.sign_in(browser, ann.email)
+    with world.database.writing() as db:
+        keyring.rotate(db, world.site.sealer, now=world.clock.now, overlap=timedelta(days=1))
     again = back_up()()
     again.sql("UPDATE sessions SET ended_at = NULL")
     assert is_out(in_(again, browser).get("/"))

@@ -1,5 +1,7 @@
 """`llmops serve`, `migrate` and `keys` where something is missing or there are several replicas."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -126,3 +128,18 @@ def tasks_done(installation: Installation) -> int:
         found = db.execute(text("SELECT count(*) FROM scheduled_tasks WHERE succeeded_at IS NOT NULL")).scalar_one()
     database.close()
     return int(found)
+
+
+@pytest.mark.requirement("WEB-13")
+@pytest.mark.parametrize(
+    ("files", "connections"), [((256, 1_000), "800 1000"), ((256, 9_000), "2000 2200"), ((5_000, 9_000), "2000 5000")]
+)
+def test_no_more_connections_are_taken_than_files_can_be_opened(files: tuple[int, int], connections: str) -> None:
+    """In a process of its own: a limit that was lowered cannot be raised again by everybody."""
+    program = (
+        "import resource; from llmops.cli import serve;"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, {files});"
+        "print(serve._most_connections(), resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == connections.split()

@@ -279,6 +279,22 @@ def test_a_draft_beside_the_live_connection_is_not_switched_off(world: World, ac
     assert connection(world, draft_id).state == "draft"
 
 
+@pytest.mark.requirement("SES-11", "TEN-21")
+@pytest.mark.parametrize("how", ["off", "another issuer"])
+def test_what_the_identity_provider_of_before_opened_ends(world: World, acme: Organization, how: str) -> None:
+    live, ann = world.saml(acme), world.visitor()
+    assert world.saml_sign_in(ann, live, "ann@acme.test").status == 200
+    owner = signed_in(world)
+    if how == "off":
+        act(owner, "off", connection=live.id)
+    else:
+        draft_id = waiting_change(world, live)
+        seen = owner.get(PAGE).form(f"{PAGE}/changes/approve").fields["seen"]
+        assert act(owner, "changes/approve", draft=draft_id, seen=str(seen)).status == 303
+    assert ann.get("/").status == 303
+    assert owner.get("/").status == 200
+
+
 @pytest.mark.requirement("ADM-04")
 def test_switching_off_ends_every_portal_link(world: World, acme: Organization) -> None:
     owner = signed_in(world)

@@ -241,7 +241,8 @@ def without_sso(world: World, said: Said) -> dict[str, Visitor]:
 
 def by_openid_connect(world: World, said: Said, paths: dict[str, str]) -> dict[str, Visitor]:
     """A company with OpenID Connect: Bea owns it, Ben came in by it and asks for a letter, a stranger was denied."""
-    provider = evil.Provider(claims={"sub": "ben", "email": "ben@birch.test", "given_name": said.first_name})
+    claims = {"sub": "ben", "email": "ben@birch.test", "given_name": said.first_name}
+    provider = evil.Provider(claims=dict(claims), told={"sub": "ben"})
     world.answering(provider)
     birch = world.organization("Birch", domain="birch.test")
     connection = world.oidc(birch, op.provider(), client_id=op.CLIENT_ID)
@@ -257,7 +258,7 @@ def by_openid_connect(world: World, said: Said, paths: dict[str, str]) -> dict[s
         provider.nonce = sent["nonce"][0]
         query = urlencode({**answered, "state": sent["state"][0], "iss": op.ISSUER})
         visitor.follow(visitor.get(f"/sso/oidc/{connection.id}/callback?{query}"))
-    paths["{denied}"] = str(world.value("SELECT id FROM logins WHERE code = 'idp_denied'"))
+    paths["{denied}"] = str(world.value("SELECT id FROM logins WHERE code IN ('idp_denied', 'user_not_assigned')"))
     ben.submit(ben.get("/confirm"), "/confirm/letter")
     paths["/confirm/link"] = world.link("ben@birch.test", "/confirm/link")
     return {"bea": bea, "ben": ben}

@@ -5,7 +5,7 @@ The whole table is judged in tests/broker/saml/test_vectors.py; here are those t
 
 import pytest
 from saml import build
-from saml.vectors.table import HARMLESS, representatives
+from saml.vectors.table import HARMLESS, HOSTILE, representatives
 from saml.vectors.vector import Vector
 from support.page import Page
 from support.visitor import Visitor
@@ -69,3 +69,4 @@ def test_each_style_signs_in(world: World, style: str) -> None:
 
 def test_the_part_is_large_enough_and_has_every_reason() -> None:
     assert len(FRONT) >= 40
+    assert {vector.code for vector in representatives()} == {vector.code for vector in HOSTILE}

@@ -65,6 +65,8 @@ ENTRIES: dict[str, Foreign | str] = {
     "POST /theme": NONE,
     "POST /confirm": OWN,
     "POST /confirm/sso": OWN,
+    "POST /confirm/letter": OWN,
+    "POST /confirm/link": OWN,
     "POST /signup": FIRST,
     "POST /signup/resend": FIRST,
     "POST /signup/verify": LINK,

@@ -195,10 +195,13 @@ def forget_places(db: Db, user_id: str) -> None:
     change(db, Session, {"user_id": user_id}, ip="", user_agent="")
 
 
-def end_in_organization(db: Db, organization_id: str, *, methods: Collection[Method], now: datetime) -> int:
-    """End every session of an organization that was opened in one of these ways. Returns how many."""
+def end_in_organization(
+    db: Db, organization_id: str, *, methods: Collection[Method], now: datetime, except_for: str = ""
+) -> int:
+    """End every session of an organization that was opened in one of these ways, but for one. Returns how many."""
     table = Session.table()
     there = (table.c.organization_id == organization_id) & table.c.method.in_(methods) & table.c.ended_at.is_(None)
+    there &= table.c.id != except_for
     return db.execute(update(table).where(there).values(ended_at=now)).rowcount
 
 

@@ -6,7 +6,7 @@ Each of these can open or close a whole company's door, so the owner has proven 
 
 from starlette.responses import Response
 
-from llmops.accounts.sessions import COOKIE
+from llmops.accounts import sessions
 from llmops.audit import log
 from llmops.audit.actions import Action
 from llmops.base.clock import readable
@@ -86,7 +86,10 @@ def approve(r: Request) -> Response:
         drafts.require_tested(draft, now=r.now)
     except (ChangeMovedOn, ConnectionUntested) as failure:
         return security_page(r, failure=alert(failure))
+    before = connections.get(r.db, drafts.address_id(draft))
     live = drafts.promote(r.db, r.sealer, draft)
+    if (before.idp_entity_id, before.issuer) != (live.idp_entity_id, live.issuer):
+        _end_company_sessions(r)
     _record(r, Action.CONNECTION_APPROVED, target=live.id)
     _tell_owners(r, "dashboard/mail/connection_changed", connection_name=Kind(live.kind).label)
     return see_other(f"{PAGE}?done=approved")
@@ -112,6 +115,7 @@ def switch_off(r: Request) -> Response:
     connections.switch_off(r.db, connection)
     # A first connection goes live without an owner: what was sent out before must not bring one back.
     links.revoke_all(r.db, found.id, now=r.now)
+    _end_company_sessions(r)
     _record(r, Action.CONNECTION_OFF, target=connection.id)
     _tell_owners(r, "dashboard/mail/connection_off", connection_name=Kind(connection.kind).label)
     return see_other(f"{PAGE}?done=off")
@@ -176,6 +180,12 @@ def unname_owner(r: Request) -> Response:
     return see_other(f"{PAGE}?done=unnamed")
 
 
+def _end_company_sessions(r: Request) -> None:
+    """What the identity provider of before opened ends, but for the acting owner's: it may be why it was changed."""
+    actor = r.member
+    sessions.end_in_organization(r.db, actor.organization_id, methods=["sso"], now=r.now, except_for=actor.session_id)
+
+
 def _own_connection(r: Request, connection_id: str) -> Connection:
     """Raises: NotFound, for another organization's id exactly as for one that is not there (TEN-20)."""
     for connection in connections.of_organization(r.db, r.member.organization_id):
@@ -227,7 +237,7 @@ def _tell_owners(r: Request, template: str, **values: str) -> None:
 
 def _session_key(r: Request) -> str:
     """Which session a request says it belongs to, before that is looked up."""
-    return f"session {r.cookies.get(COOKIE, '')}"
+    return f"session {r.cookies.get(sessions.COOKIE, '')}"
 
 
 doors = [
