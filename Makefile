@@ -40,13 +40,14 @@ setup-dev: .venv/.dev .venv/.package ## Make .venv with the tools for check and 
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
 	  echo "$(PYTHON) cannot make virtual environments (Debian: apt-get install python3-venv)."; exit 1; }
 
+# --no-deps: the files hold every package by its hash, so there is nothing to choose, whatever was released since
 .venv/.run: requirements/run.txt | .venv/bin/python
-	$(PIP) install --require-hashes --requirement requirements/run.txt
+	$(PIP) install --require-hashes --no-deps --requirement requirements/run.txt
 	@touch $@
 
 # dev.txt holds all of run.txt, so the second file need not be read again
 .venv/.dev: requirements/dev.txt | .venv/bin/python
-	$(PIP) install --require-hashes --requirement requirements/dev.txt
+	$(PIP) install --require-hashes --no-deps --requirement requirements/dev.txt
 	@touch $@ .venv/.run
 
 # the build tools are in both files: nothing is fetched here
@@ -95,7 +96,7 @@ judges: setup-dev build/judges/.installed ## Let other libraries judge our vecto
 
 build/judges/.installed: requirements/judges.txt
 	$(PYTHON) -m venv build/judges
-	build/judges/bin/pip --disable-pip-version-check --quiet install --require-hashes --requirement $<
+	build/judges/bin/pip --disable-pip-version-check --quiet install --require-hashes --no-deps --requirement $<
 	@touch $@
 
 audit: build/audit/bin/pip-audit ## Write build/sbom.json from the lock, and ask for known advisories (needs the internet)
@@ -105,7 +106,7 @@ audit: build/audit/bin/pip-audit ## Write build/sbom.json from the lock, and ask
 
 build/audit/bin/pip-audit: requirements/audit.txt
 	$(PYTHON) -m venv build/audit
-	build/audit/bin/pip --disable-pip-version-check --quiet install --require-hashes --requirement $<
+	build/audit/bin/pip --disable-pip-version-check --quiet install --require-hashes --no-deps --requirement $<
 	@touch $@
 
 bench: setup-dev ## Measure the product on this machine (ARGS=load: under load, ARGS=scale: in large installations)

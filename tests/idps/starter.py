@@ -78,7 +78,7 @@ def environment(name: str) -> Path:
     folder = Path(variable("VENV") or PROJECT / ".venv" / "idps" / name).absolute()
     pinned = PROJECT / "requirements" / f"idps-{name}.txt"
     others = variable(f"{name.upper()}_REQ", "").split()
-    wanted = others or ["--require-hashes", "-r", str(pinned)]
+    wanted = others or ["--require-hashes", "--no-deps", "-r", str(pinned)]
     mark = " ".join(others) or hashlib.sha256(pinned.read_bytes()).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
