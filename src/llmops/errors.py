@@ -727,7 +727,11 @@ class WrongCredentials(Failure):
     advice = "Check both, use Forgot password, or sign in with SSO."
 
 
-class PasswordTooShort(Failure):
+class PasswordRefused(Failure):
+    """A new password that cannot be taken."""
+
+
+class PasswordTooShort(PasswordRefused):
     """Fewer characters than a password needs when it stands alone."""
 
     code = "password_too_short"
@@ -735,7 +739,7 @@ class PasswordTooShort(Failure):
     advice = "Four or five unrelated words make a good password."
 
 
-class PasswordTooLong(Failure):
+class PasswordTooLong(PasswordRefused):
     """More than 1,024 bytes."""
 
     code = "password_too_long"
@@ -743,7 +747,7 @@ class PasswordTooLong(Failure):
     advice = "A shorter password is as safe."
 
 
-class PasswordTooCommon(Failure):
+class PasswordTooCommon(PasswordRefused):
     """A common or breached password, or made of the person's own or the product's words."""
 
     code = "password_too_common"

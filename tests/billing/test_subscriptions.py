@@ -69,7 +69,7 @@ def test_what_stays_the_same_is_not_recorded_as_changed(world: World) -> None:
     before = world.counts()
     put_on(world, acme, Plan.SCALE, notes="called them")
     assert world.counts() == before
-    assert stored(world, acme)[1].notes == "called them"  # type: ignore[union-attr]  # it was put there above
+    assert stored(world, acme)[1].notes == "called them"
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "\r\n\t"])

@@ -3,8 +3,8 @@
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from flows.test_oidc_login import Provider
 from oidc import provider as op
+from oidc.evil import Provider, connected
 from saml import build
 from support.page import Page
 from support.visitor import Visitor
@@ -29,7 +29,7 @@ def forced(world: World, visitor: Visitor, connection: Connection) -> str:
         sent.append(departure.depart(request, connection, return_to="/", login_hint=None, force=True))
         return None
 
-    r.run(leave)  # type: ignore[arg-type]  # its answer is not looked at
+    r.run(leave)
     return sent[0]
 
 
@@ -73,8 +73,8 @@ def test_openid_connect_asks_for_a_new_login_and_checks_auth_time(
     world: World, auth_time: int | None, code: str
 ) -> None:
     idp = Provider()
-    world.answering(idp)
-    visitor, connection = world.visitor(), world.oidc(world.organization(), op.provider(), client_id=op.CLIENT_ID)
+    connection = connected(world, idp)
+    visitor = world.visitor()
     sent = parse_qs(urlsplit(forced(world, visitor, connection)).query)
     assert (sent["prompt"], sent["max_age"]) == (["login"], ["0"])
     idp.nonce = sent["nonce"][0]

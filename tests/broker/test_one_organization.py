@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from flows.test_oidc_login import Provider, come_back
 from oidc import provider as op
+from oidc.evil import Provider, come_back
 from support import portal
 from support.visitor import Visitor
 from world import World, request_id_of

@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from flows.test_oidc_login import Provider
 from oidc import provider as op
+from oidc.evil import Provider, connected, departed
 from saml import build
 from saml.keys import signer
 from support.visitor import Visitor
@@ -176,17 +175,15 @@ def idp() -> Provider:
 
 @pytest.fixture
 def connection(world: World, idp: Provider) -> Connection:
-    world.answering(idp)
-    return world.oidc(world.organization(), op.provider(), client_id=op.CLIENT_ID, secret=SECRET)
+    return connected(world, idp, secret=SECRET)
 
 
 def come_back(
     world: World, visitor: Visitor, connection: Connection, idp: Provider, code: str = CODE
 ) -> dict[str, str]:
     """A whole attempt; returns the values that were secret in it."""
-    sent = parse_qs(urlsplit(world.depart(visitor)).query)
-    idp.nonce = sent["nonce"][0]
-    state = sent["state"][0]
+    idp.nonce = ""
+    state = departed(world, visitor, idp)
     visitor.get(f"/sso/oidc/{connection.id}/callback?code={code}&state={state}&iss={op.ISSUER}")
     return {"state": state, "nonce": idp.nonce, "code": code, "access token": op.ACCESS_TOKEN}
 

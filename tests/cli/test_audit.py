@@ -1,31 +1,17 @@
 """`llmops audit`, and what `llmops org plan` leaves in the log."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from support.installation import Installation, installed
-from support.postgres import Postgres
-
-from llmops.db.engine import connect
+from support.installation import Installation
 
 pytestmark = pytest.mark.database
 
 
 @pytest.fixture
-def product(postgresql: Postgres | None, template: str | Path, tmp_path: Path) -> Iterator[Installation]:
-    with installed(tmp_path, postgresql, template) as installation:
-        installation.told("org", "create", "Acme", "--domain", "acme.test", "--plan", "enterprise", "--verified")
-        yield installation
-
-
-def sql(product: Installation, statement: str) -> None:
-    database = connect(product.database_url)
-    with database.writing() as db:
-        db.execute(text(statement))
-    database.close()
+def product(product: Installation) -> Installation:
+    product.told("org", "create", "Acme", "--domain", "acme.test", "--plan", "enterprise", "--verified")
+    return product
 
 
 def listed(product: Installation) -> list[dict[str, Any]]:
@@ -53,7 +39,7 @@ def test_a_chain_is_verified_and_a_change_is_named(product: Installation) -> Non
     assert product.told("audit", "verify", "acme", "--noted", noted) == whole
     ran = product.llmops("audit", "verify", "acme", "--noted", f"1:{last['hash']}", expected_status=1)
     assert ran.failure["facts"]["problem"] == "another hash than was noted"
-    sql(product, "UPDATE audit_entries SET target = 'evil.test' WHERE action = 'domain.verified'")
+    product.sql("UPDATE audit_entries SET target = 'evil.test' WHERE action = 'domain.verified'")
     for arguments in (("acme",), ()):
         ran = product.llmops("audit", "verify", *arguments, "--json", expected_status=1)
         assert (ran.failure["code"], ran.failure["facts"]["number"]) == ("audit_chain_broken", "2")

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from support.installation import Installation, installed
+from support.installation import Installation
 from support.ports import free_port
 from support.postgres import Postgres
 from support.visitor import Visitor
@@ -25,13 +25,10 @@ OLD_SECRET, NEW_SECRET = (
 
 
 @pytest.fixture(scope="module")
-def product(
-    postgresql: Postgres | None, template: str | Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Installation]:
-    with installed(tmp_path_factory.mktemp("commands"), postgresql, template) as installation:
-        options = ("--domain", "acme.test", "--plan", "enterprise", "--owner-email", "o@acme.test", "--verified")
-        installation.told("org", "create", "Acme Inc", *options)
-        yield installation
+def product(installation: Installation) -> Installation:
+    options = ("--domain", "acme.test", "--plan", "enterprise", "--owner-email", "o@acme.test", "--verified")
+    installation.told("org", "create", "Acme Inc", *options)
+    return installation
 
 
 @pytest.fixture

@@ -1,42 +1,22 @@
 """`llmops connection`: what changes a connection, what may not, what is recorded, what is never told."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from lxml import etree
 from saml import build
-from sqlalchemy import select
-from support.installation import Installation, installed
-from support.postgres import Postgres
-
-from llmops.audit.log import Entry
-from llmops.db.engine import connect
+from support.installation import Installation
 
 pytestmark = pytest.mark.database
 
 
 @pytest.fixture(scope="module")
-def product(
-    postgresql: Postgres | None, template: str | Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Installation]:
-    with installed(tmp_path_factory.mktemp("connections"), postgresql, template) as installation:
-        installation.told("org", "create", "Acme", "--plan", "enterprise")
-        yield installation
+def product(installation: Installation) -> Installation:
+    installation.told("org", "create", "Acme", "--plan", "enterprise")
+    return installation
 
 
 def metadata(product: Installation, entity_id: str = build.IDP) -> str:
     """The path of an identity provider's metadata."""
     return product.file("metadata.xml", etree.tostring(build.metadata(entity_id=entity_id)))
-
-
-def recorded(product: Installation, target: str) -> list[str]:
-    """What the audit log says was done to something, in order."""
-    database = connect(product.database_url)
-    with database.reading() as db:
-        found = db.execute(select(Entry.action).where(Entry.target == target).order_by(Entry.at)).scalars().all()
-    database.close()
-    return [str(action) for action in found]
 
 
 def test_an_answer_holds_no_private_key(product: Installation) -> None:
@@ -68,7 +48,7 @@ def test_every_change_is_recorded_once(product: Installation) -> None:
     product.told("connection", "configure", made["id"], "--metadata-file", metadata(product))
     product.told("connection", "configure", made["id"], "--activate")
     product.told("connection", "configure", made["id"])
-    assert recorded(product, made["id"]) == ["connection.created", "connection.changed", "connection.activated"]
+    assert product.recorded(made["id"]) == ["connection.created", "connection.changed", "connection.activated"]
 
 
 @pytest.mark.parametrize(

@@ -1,29 +1,19 @@
 """`llmops doctor`: each thing that can be wrong is found alone, and it says what to do."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 from support.dns import dns
-from support.installation import Installation, installed
+from support.installation import Installation
 from support.postgres import Postgres
 
 from llmops.base import clock
 from llmops.cli import doctor
-from llmops.db.engine import connect
 
 pytestmark = pytest.mark.database
-
-
-@pytest.fixture
-def product(postgresql: Postgres | None, template: str | Path, tmp_path: Path) -> Iterator[Installation]:
-    with installed(tmp_path / "doctor", postgresql, template) as installation:
-        yield installation
 
 
 def wrong(installation: Installation, *, expected_status: int = 1) -> dict[str, Any]:
@@ -32,13 +22,6 @@ def wrong(installation: Installation, *, expected_status: int = 1) -> dict[str, 
     failing = {check["check"]: check for check in told if not check["ok"]}
     assert all(check["problem"] and check["advice"] for check in failing.values()), failing
     return failing
-
-
-def sql(installation: Installation, statement: str, **values: object) -> None:
-    database = connect(installation.database_url, pool_size=1)
-    with database.writing() as db:
-        db.execute(text(statement), values)
-    database.close()
 
 
 def test_all_is_well_and_each_task_tells_its_last_success(product: Installation) -> None:
@@ -63,7 +46,7 @@ def test_a_task_that_fails_tells_why(product: Installation) -> None:
 
 def row(installation: Installation, table: str, **columns: object) -> None:
     names, values = ", ".join(columns), ", ".join(f":{name}" for name in columns)
-    sql(installation, f"INSERT INTO {table} ({names}) VALUES ({values})", **columns)
+    installation.sql(f"INSERT INTO {table} ({names}) VALUES ({values})", **columns)
 
 
 def task(installation: Installation, name: str, **values: object) -> None:
@@ -94,7 +77,7 @@ def test_a_job_that_was_given_up_is_found(product: Installation) -> None:
 
 def test_an_old_key_is_found(product: Installation) -> None:
     product.told("keys", "rotate")
-    sql(product, "UPDATE cookie_keys SET created_at = '2025-01-01 00:00:00+00:00'")
+    product.sql("UPDATE cookie_keys SET created_at = '2025-01-01 00:00:00+00:00'")
     found = wrong(product)
     assert list(found) == ["key age"]
     assert "llmops keys rotate" in found["key age"]["advice"]

@@ -1,35 +1,18 @@
 """`llmops portal link`: what it prints, whom it mails, what is recorded."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import select
-from support.installation import Installation, installed
-from support.postgres import Postgres
+from support.installation import Installation
 
-from llmops.audit.log import Entry
 from llmops.broker.portal.links import PortalLink
-from llmops.db.engine import connect
 
 pytestmark = pytest.mark.database
 
 
 @pytest.fixture(scope="module")
-def product(
-    postgresql: Postgres | None, template: str | Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Installation]:
-    with installed(tmp_path_factory.mktemp("portal"), postgresql, template) as installation:
-        installation.told("org", "create", "Acme", "--plan", "enterprise")
-        yield installation
-
-
-def recorded(product: Installation, target: str) -> list[str]:
-    database = connect(product.database_url)
-    with database.reading() as db:
-        found = db.execute(select(Entry.action).where(Entry.target == target).order_by(Entry.number)).scalars().all()
-    database.close()
-    return [str(action) for action in found]
+def product(installation: Installation) -> Installation:
+    installation.told("org", "create", "Acme", "--plan", "enterprise")
+    return installation
 
 
 def test_a_link_is_printed_with_its_address_and_end(product: Installation) -> None:
@@ -37,17 +20,15 @@ def test_a_link_is_printed_with_its_address_and_end(product: Installation) -> No
     assert told["id"].startswith("plink_")
     assert "/portal/start?token=" in told["url"]
     assert told["expires_at"]
-    assert recorded(product, told["id"]) == ["portal.link_made"]
+    assert product.recorded(told["id"]) == ["portal.link_made"]
 
 
 def test_a_link_can_be_mailed_at_once(product: Installation) -> None:
     options = ("--contact", "it@acme.test", "--type", "okta-saml", "--send")
     told = product.told("portal", "link", "acme", *options)
-    assert recorded(product, told["id"]) == ["portal.link_made", "portal.link_sent"]
-    database = connect(product.database_url)
-    with database.reading() as db:
+    assert product.recorded(told["id"]) == ["portal.link_made", "portal.link_sent"]
+    with product.database() as database, database.reading() as db:
         kind, sent_at = db.execute(select(PortalLink.kind, PortalLink.sent_at).where(PortalLink.id == told["id"])).one()
-    database.close()
     assert kind == "OktaSAML"
     assert sent_at is not None
 

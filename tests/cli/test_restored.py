@@ -12,7 +12,7 @@ import pytest
 from staff import desk
 from support import enforced
 from support.enforced import company, second_factor
-from support.installation import installed
+from support.installation import Installation
 from support.page import Page
 from support.portal import enter, link
 from support.postgres import Postgres
@@ -291,16 +291,15 @@ def test_people_passwords_and_factors_stay(world: World, back_up: Callable[[], R
     assert made.owner.email in visitor.follow(visitor.submit(page, "/login/code", code=shown)).text
 
 
-def test_the_command_tells_what_it_voided(postgresql: Postgres | None, template: str | Path, tmp_path: Path) -> None:
-    with installed(tmp_path / "product", postgresql, template) as product:
-        options = ("--domain", "acme.test", "--plan", "enterprise", "--owner-email", "o@acme.test", "--verified")
-        product.told("org", "create", "Acme Inc", *options)
-        product.llmops("sso", "rescue", "acme-inc", "--email", "o@acme.test", "--json")
-        told = product.told("restored")
-        assert told["one_time_links"] == 1
-        assert told["sessions"] == told["attempts"] == 0
-        assert product.told("restored")["one_time_links"] == 0
-        product.llmops("audit", "verify")
+def test_the_command_tells_what_it_voided(product: Installation) -> None:
+    options = ("--domain", "acme.test", "--plan", "enterprise", "--owner-email", "o@acme.test", "--verified")
+    product.told("org", "create", "Acme Inc", *options)
+    product.llmops("sso", "rescue", "acme-inc", "--email", "o@acme.test", "--json")
+    told = product.told("restored")
+    assert told["one_time_links"] == 1
+    assert told["sessions"] == told["attempts"] == 0
+    assert product.told("restored")["one_time_links"] == 0
+    product.llmops("audit", "verify")
 
 
 def test_no_test_and_no_question_to_an_owner_from_before_counts(

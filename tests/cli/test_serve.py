@@ -3,12 +3,10 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 from support.installation import Installation, installed
 from support.page import Page
 from support.ports import free_port
@@ -16,22 +14,17 @@ from support.postgres import Postgres
 from support.server import PRODUCT, running
 from support.visitor import Visitor
 
-from llmops.db.engine import connect
-
 pytestmark = pytest.mark.database
 PASSWORD = "correct horse battery staple"
 NOWHERE = ("postgresql://ann:the-password@127.0.0.1:1/none", "sqlite:////proc/none/llmops.sqlite3")
 
 
 @pytest.fixture(scope="module")
-def product(
-    postgresql: Postgres | None, template: str | Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Installation]:
-    with installed(tmp_path_factory.mktemp("serve"), postgresql, template) as installation:
-        installation.told("org", "create", "Acme")
-        made = ("user", "create", "pat@acme.test", "--org", "acme", "--password-stdin")
-        installation.told(*made, typed=PASSWORD + "\n")
-        yield installation
+def product(installation: Installation) -> Installation:
+    installation.told("org", "create", "Acme")
+    made = ("user", "create", "pat@acme.test", "--org", "acme", "--password-stdin")
+    installation.told(*made, typed=PASSWORD + "\n")
+    return installation
 
 
 @pytest.mark.parametrize("url", NOWHERE)
@@ -123,11 +116,7 @@ def test_the_jobs_are_done_in_the_server_unless_it_is_told_otherwise(
 
 def tasks_done(installation: Installation) -> int:
     """How many tasks by the clock have succeeded."""
-    database = connect(installation.database_url, pool_size=1)
-    with database.reading() as db:
-        found = db.execute(text("SELECT count(*) FROM scheduled_tasks WHERE succeeded_at IS NOT NULL")).scalar_one()
-    database.close()
-    return int(found)
+    return int(installation.value("SELECT count(*) FROM scheduled_tasks WHERE succeeded_at IS NOT NULL"))
 
 
 @pytest.mark.requirement("WEB-13")

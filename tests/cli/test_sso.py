@@ -1,24 +1,17 @@
 """`llmops sso`: refused until its conditions are met, always to be taken back, and a rescue link that works."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from support.installation import Installation, installed
-from support.postgres import Postgres
+from support.installation import Installation
 from support.visitor import Visitor
 
 pytestmark = pytest.mark.database
 
 
 @pytest.fixture(scope="module")
-def product(
-    postgresql: Postgres | None, template: str | Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Installation]:
-    with installed(tmp_path_factory.mktemp("sso"), postgresql, template) as installation:
-        options = ("--domain", "acme.test", "--plan", "enterprise", "--owner-email", "o@acme.test", "--verified")
-        installation.told("org", "create", "Acme", *options)
-        yield installation
+def product(installation: Installation) -> Installation:
+    options = ("--domain", "acme.test", "--plan", "enterprise", "--owner-email", "o@acme.test", "--verified")
+    installation.told("org", "create", "Acme", *options)
+    return installation
 
 
 @pytest.mark.requirement("TEN-17")

@@ -1,24 +1,15 @@
 """`llmops staff`: the only way to an account of the staff console."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pyotp
 import pytest
-from support.installation import Installation, installed
-from support.postgres import Postgres
+from support.installation import Installation
 from support.visitor import Visitor
 
 pytestmark = pytest.mark.database
 PASSWORD = "correct horse battery staple"
 EMAIL = "sam@llm-ops.test"
-
-
-@pytest.fixture
-def product(postgresql: Postgres | None, template: str | Path, tmp_path: Path) -> Iterator[Installation]:
-    with installed(tmp_path / "staff", postgresql, template) as installation:
-        yield installation
 
 
 def hired(product: Installation) -> dict[str, str]:

@@ -10,13 +10,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from sqlalchemy import text
-from support.installation import Installation, installed
+from support.installation import Installation
 from support.mailbox import Mailbox, mailbox
-from support.postgres import Postgres
 from support.server import INHERITED
 
 from llmops import settings as configuration
@@ -27,12 +24,6 @@ from llmops.settings import Settings
 
 pytestmark = pytest.mark.database
 WAIT_SECONDS = 20
-
-
-@pytest.fixture
-def product(postgresql: Postgres | None, template: str | Path, tmp_path: Path) -> Iterator[Installation]:
-    with installed(tmp_path / "work", postgresql, template) as installation:
-        yield installation
 
 
 def through(product: Installation, port: int) -> Installation:
@@ -66,14 +57,6 @@ def queue_a_letter(product: Installation) -> None:
             template="accounts/mail/already_registered", now=clock.system(), link=f"{product.url}/login",
         )  # fmt: skip
     database.close()
-
-
-def value(product: Installation, query: str) -> object:
-    database = connect(product.database_url, pool_size=1)
-    with database.reading() as db:
-        found = db.execute(text(query)).scalar_one()
-    database.close()
-    return found
 
 
 class Hanging:
@@ -110,13 +93,13 @@ def test_it_does_what_the_servers_leave_to_it_and_ends_well(product: Installatio
     queue_a_letter(there)
     with replace(there, more={**there.more, "LLMOPS_WORK": "false"}).serving():
         time.sleep(1.5)  # a worker would have looked by now
-    assert value(there, "SELECT count(*) FROM jobs WHERE attempts = 0") == 1
+    assert there.value("SELECT count(*) FROM jobs WHERE attempts = 0") == 1
     with working(there) as process:
         relay.wait_for("pat@acme.test", timeout_seconds=WAIT_SECONDS)
         process.send_signal(signal.SIGTERM)
         assert process.wait(WAIT_SECONDS) == 0
     assert "work ends" in (there.folder / "work.log").read_text()
-    assert value(there, "SELECT count(*) FROM scheduled_tasks WHERE succeeded_at IS NOT NULL") > 3  # type: ignore[operator]
+    assert there.value("SELECT count(*) FROM scheduled_tasks WHERE succeeded_at IS NOT NULL") > 3
 
 
 def test_once_does_what_is_due_and_ends(product: Installation, relay: Mailbox) -> None:
@@ -139,13 +122,11 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_job_loses_it_to_the_next(
     there = through(product, relay.port)
     there.llmops("work", "--once")
     assert relay.letters == []  # the lease of the dead one still runs
-    database = connect(product.database_url, pool_size=1)
-    with database.writing() as db:  # two minutes later
-        db.execute(text("UPDATE jobs SET leased_until = '2026-01-01 00:00:00+00:00' WHERE leased_until IS NOT NULL"))
-    database.close()
+    # two minutes later
+    product.sql("UPDATE jobs SET leased_until = '2026-01-01 00:00:00+00:00' WHERE leased_until IS NOT NULL")
     there.llmops("work", "--once")
     assert len(relay.letters) == 1
-    assert value(product, "SELECT attempts FROM jobs WHERE done_at IS NOT NULL") == 2
+    assert product.value("SELECT attempts FROM jobs WHERE done_at IS NOT NULL") == 2
 
 
 def test_told_to_end_it_finishes_the_job_at_hand(product: Installation) -> None:
@@ -160,7 +141,7 @@ def test_told_to_end_it_finishes_the_job_at_hand(product: Installation) -> None:
         assert process.wait(WAIT_SECONDS) == 0
     slow.close()
     assert slow.letters == 1
-    assert value(product, "SELECT count(*) FROM jobs WHERE done_at IS NOT NULL") == 1
+    assert product.value("SELECT count(*) FROM jobs WHERE done_at IS NOT NULL") == 1
 
 
 class Slow:

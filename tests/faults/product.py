@@ -9,7 +9,6 @@ from typing import Any
 
 from lxml import etree
 from saml import build
-from sqlalchemy import text
 from support.installation import Installation, installed
 from support.mailbox import Mailbox
 from support.page import Page
@@ -18,7 +17,6 @@ from support.visitor import Visitor
 from world import request_id_of
 
 from llmops.accounts import sessions
-from llmops.db.engine import connect
 
 PASSWORD = "correct horse battery staple"
 OWNER = "olga@acme.test"
@@ -67,12 +65,7 @@ class Product:
 
     def value(self, query: str) -> Any:
         """One value from the database."""
-        database = connect(self.installation.database_url, pool_size=1)
-        try:
-            with database.reading() as db:
-                return db.execute(text(query)).scalar_one()
-        finally:
-            database.close()
+        return self.installation.value(query)
 
 
 def is_in(visitor: Visitor) -> bool:

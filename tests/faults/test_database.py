@@ -19,7 +19,7 @@ from support.visitor import Visitor
 from llmops.db.engine import connect
 from llmops.migrations import history
 
-pytestmark = pytest.mark.requirement("TST-20")
+pytestmark = [pytest.mark.database, pytest.mark.requirement("TST-20")]
 AWAY_SECONDS = 5
 BACK_WITHIN_SECONDS = 10
 

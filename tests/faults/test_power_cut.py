@@ -9,7 +9,6 @@ import pytest
 from faults.product import MEMBER, OWNER, PASSWORD, Product, acme, is_in
 from lxml import etree
 from saml import build
-from sqlalchemy import text
 from support.mailbox import Mailbox, link_in, mailbox
 from support.page import Page, Upload
 from support.postgres import Postgres
@@ -17,7 +16,6 @@ from support.server import Server, start
 from support.visitor import Visitor
 
 from llmops.broker.connections import Kind
-from llmops.db.engine import connect
 
 pytestmark = [pytest.mark.database, pytest.mark.requirement("TST-20")]
 NEW_PASSWORD = "four unrelated words here"
@@ -150,11 +148,8 @@ def test_a_letter_waits_for_its_relay(machine: Machine, visitor: Visitor) -> Non
 
 def soon(product: Product) -> None:
     """What waits for another try, or for the lease of the killed one to end, is due now."""
-    database = connect(product.installation.database_url, pool_size=1)
-    with database.writing() as db:
-        past = "'2026-01-01 00:00:00+00:00'"
-        db.execute(text(f"UPDATE jobs SET leased_until = NULL, due_at = {past} WHERE done_at IS NULL"))
-    database.close()
+    past = "'2026-01-01 00:00:00+00:00'"
+    product.installation.sql(f"UPDATE jobs SET leased_until = NULL, due_at = {past} WHERE done_at IS NULL")
 
 
 def test_nothing_is_left_in_halves(machine: Machine) -> None:

@@ -13,8 +13,6 @@ from support.installation import installed
 from support.postgres import Postgres
 from world import opened
 
-from llmops.db.engine import connect
-
 PAGES: dict[str, tuple[str, ...]] = {
     "/login": (
         "nobody", "nobody /login?sso_error=saml_expired&ref=K7QF-2M4X", "nobody /login?sso_error=sso_required",
@@ -160,8 +158,7 @@ def gallery(
     """
     with ExitStack() as running:
         product = running.enter_context(installed(folder, postgresql, template))
-        database = connect(product.database_url)
-        running.callback(database.close)
+        database = running.enter_context(product.database())
         world = running.enter_context(opened(database, product.folder, base_url=product.url))
         scene = build_scene(world, said)
         running.enter_context(served(world))

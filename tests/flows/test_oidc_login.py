@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from oidc import provider as op
-from oidc.evil import Provider, come_back, sign_in
+from oidc.evil import Provider, come_back, connected, sign_in
 from world import World, error_of
 
 from llmops.broker import connections
@@ -20,8 +20,7 @@ def idp() -> Provider:
 
 @pytest.fixture
 def connection(world: World, idp: Provider) -> Connection:
-    world.answering(idp)
-    return world.oidc(world.organization(), op.provider(), client_id=op.CLIENT_ID)
+    return connected(world, idp)
 
 
 def test_new_person_lands_on_the_dashboard(world: World, connection: Connection, idp: Provider) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from oidc import provider as op
 from oidc.attacks import ATTACKS, Attack
-from oidc.evil import Provider, come_back, departed, sign_in
+from oidc.evil import Provider, come_back, connected, departed, sign_in
 from oidc.vectors import HOSTILE, TokenVector
 from support.page import Page
 from support.visitor import Visitor
@@ -31,8 +31,7 @@ def idp() -> Provider:
 
 @pytest.fixture
 def connection(world: World, idp: Provider) -> Connection:
-    world.answering(idp)
-    return world.oidc(world.organization(), op.provider(), client_id=op.CLIENT_ID)
+    return connected(world, idp)
 
 
 def assert_only_the_attempt(world: World, visitor: Visitor, before: dict[str, int], stopped: Page, code: str) -> None:

@@ -212,7 +212,7 @@ def try_out(world: World, guest: Visitor, connection: Connection, **changes: obj
     request_id = request_id_of(started.location or "")
     issuers = [build.text("Issuer", OKTA), build.text("Assertion/Issuer", OKTA)]
     said = {"address": "lea@alder.test", "names": ("Lea", "Winter"), "assertion_id": f"_{request_id}", "by": SIGNER}
-    before = [*issuers, *changes.pop("before", ())]  # type: ignore[misc]  # the caller gives a list
+    before = [*issuers, *changes.pop("before", ())]
     encoded = world.response(connection, request_id, before=before, **said, **changes)
     report = guest.follow(world.post_response(guest, connection, encoded))
     assert "/portal/test/login_" in report.url, report.text

@@ -75,6 +75,6 @@ def test_library_that_could_not_be_asked_is_said() -> None:
 
 def test_difference_names_its_styles_and_whom_it_reads() -> None:
     ours = {(one["name"], one["style"]): one["reads"] for one in KNOWN["responses"]}
-    [found] = differences(ours, _judged(VICTIM, None)["judge"]["judged"])  # type: ignore[index]  # made above
+    [found] = differences(ours, _judged(VICTIM, None)["judge"]["judged"])
     assert found == Difference("good", "reads", ("assertion",), everywhere=False, reads=VICTIM)
     assert found.shown() == "`good` (assertion) **and reads the victim**"

@@ -31,15 +31,7 @@ class Provider:
     asked: list[str] = field(default_factory=list)
     forms: list[Mapping[str, str]] = field(default_factory=list)
 
-    def __call__(
-        self,
-        method: str,
-        url: str,
-        *,
-        form: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        redirects: int = 0,
-    ) -> op.Answer:
+    def __call__(self, method: str, url: str, *, form: Mapping[str, str] | None = None, **_: object) -> op.Answer:
         path = urlsplit(url).path
         self.asked.append(path)
         if self.down:
@@ -72,6 +64,12 @@ class Provider:
             return self.token(usual)
         claims = {**usual, **self.claims}
         return op.Token(claims=claims, header={"kid": self.kid}, key=op.rsa_key(self.key)).make()
+
+
+def connected(world: World, idp: Provider, **options: str) -> Connection:
+    """A customer's active connection to the provider, which answers for all other people's servers from now on."""
+    world.answering(idp)
+    return world.oidc(world.organization(), op.provider(), client_id=op.CLIENT_ID, **options)
 
 
 def departed(world: World, visitor: Visitor, idp: Provider) -> str:

@@ -139,7 +139,7 @@ def answered(world: World, visitor: Visitor, made: Company, url: str, address: s
         request_id,
         address=address,
         assertion_id=f"_{request_id}",
-        **answer,  # type: ignore[arg-type]
+        **answer,
     )
     return visitor.follow(world.post_response(visitor, made.connection, encoded))
 

@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from oidc import provider as op
-from oidc.evil import Provider, sign_in
+from oidc.evil import Provider, connected, sign_in
 from support.page import Page
 from support.visitor import Visitor
 from world import PASSWORD, World, error_of
@@ -24,8 +24,7 @@ def idp() -> Provider:
 
 @pytest.fixture
 def connection(world: World, idp: Provider) -> Connection:
-    world.answering(idp)
-    return world.oidc(world.organization(), op.provider(), client_id=op.CLIENT_ID)
+    return connected(world, idp)
 
 
 @pytest.fixture

@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select, text
+
+from llmops.audit.log import Entry
+from llmops.db.engine import Database, connect
 from support.mailbox import Mailbox
 from support.ports import free_port
 from support.postgres import Postgres
@@ -87,6 +91,31 @@ class Installation:
         path = self.folder / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return str(path)
+
+    @contextmanager
+    def database(self) -> Iterator[Database]:
+        """Its database, for the length of the block."""
+        opened = connect(self.database_url)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+    def sql(self, statement: str, **values: object) -> None:
+        """Change what no page or command changes."""
+        with self.database() as database, database.writing() as db:
+            db.execute(text(statement), values)
+
+    def value(self, query: str, **values: object) -> Any:
+        """One value from the database."""
+        with self.database() as database, database.reading() as db:
+            return db.execute(text(query), values).scalar_one()
+
+    def recorded(self, target: str) -> list[str]:
+        """The actions that the audit log tells of something, in order."""
+        query = select(Entry.action).where(Entry.target == target).order_by(Entry.number)
+        with self.database() as database, database.reading() as db:
+            return [str(action) for action in db.execute(query).scalars()]
 
     @contextmanager
     def serving(self) -> Iterator[Server]:

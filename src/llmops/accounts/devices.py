@@ -7,6 +7,11 @@ _SYSTEMS = (
 )  # fmt: skip
 
 
+def named(user_agent: str) -> str:
+    """Both, as letters say it: «Firefox on Windows»."""
+    return f"{browser(user_agent)} on {device(user_agent)}"
+
+
 def browser(user_agent: str) -> str:
     """The browser's name, or «A program» for what is none."""
     return _first(_BROWSERS, user_agent, "A program")

@@ -8,7 +8,7 @@ from llmops.accounts import devices, factors, identities, passwords, sessions
 from llmops.audit import log
 from llmops.audit.actions import Action
 from llmops.base.clock import readable
-from llmops.errors import Failure, FormExpired, PasswordTooCommon, PasswordTooLong, PasswordTooShort, WrongCredentials
+from llmops.errors import Failure, FormExpired, PasswordRefused, WrongCredentials
 from llmops.mail import letters
 from llmops.web.doors import Door, get, post
 from llmops.web.render import render
@@ -101,7 +101,7 @@ def change_password(r: Request, label: ConnectionLabel) -> Response:
         return profile_page(r, label, {"present": "That is not your present password"}, WrongCredentials.status)
     try:
         password_hash = _hashed(r)
-    except (PasswordTooShort, PasswordTooLong, PasswordTooCommon) as failure:
+    except PasswordRefused as failure:
         return profile_page(r, label, {"new": failure.message}, Failure.status)
     if stored is None or not passwords.still(r.db, actor.user_id, password_hash=stored):
         raise FormExpired(problem="the password was changed meanwhile")
@@ -112,7 +112,7 @@ def set_first_password(r: Request, label: ConnectionLabel) -> Response:
     """A password for a person who has none. There is no present one to ask for, so the door wants a fresh proof."""
     try:
         password_hash = _hashed(r)
-    except (PasswordTooShort, PasswordTooLong, PasswordTooCommon) as failure:
+    except PasswordRefused as failure:
         return profile_page(r, label, {"new": failure.message}, Failure.status)
     if passwords.find(r.db, r.member.user_id) is not None:
         raise FormExpired(problem="there is a password meanwhile")
@@ -138,7 +138,7 @@ def _store(r: Request, password_hash: str) -> Response:
         template="accounts/mail/password_changed",
         now=r.now,
         when=readable(r.now),
-        device=f"{devices.browser(r.user_agent)} on {devices.device(r.user_agent)}",
+        device=devices.named(r.user_agent),
     )
     return see_other("/settings/profile?done=password")
 

@@ -1,6 +1,7 @@
 """People. An address is unique after normalisation, and proven before its person is stored."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy.exc import IntegrityError
@@ -59,6 +60,11 @@ def with_email(db: Db, email: str) -> User | None:
     return find(db, User, email=email)
 
 
+def full_name(first_name: str, last_name: str, email: str) -> str:
+    """What a person is called; who has no name goes by their address."""
+    return f"{first_name} {last_name}".strip() or email
+
+
 def rename(db: Db, user_id: str, *, first_name: str, last_name: str) -> None:
     """Take the names that the identity provider sent."""
     change(db, User, {"id": user_id}, first_name=first_name, last_name=last_name)
@@ -83,6 +89,17 @@ def erase(db: Db, user: User) -> None:
 def erased_address(email: str) -> str:
     """What stands in place of an erased person's address. Not keyed: it must outlive every secret key."""
     return f"{hashlib.sha256(f'llmops erased {email}'.encode()).hexdigest()}@{_ERASED}"
+
+
+def unfit_names(typed: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with the names that a person typed, by field."""
+    errors = {}
+    for field, text in typed.items():
+        try:
+            given_name(text)
+        except NameMissing as failure:
+            errors[field] = failure.message
+    return errors
 
 
 def given_name(text: str) -> str:

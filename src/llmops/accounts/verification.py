@@ -55,6 +55,11 @@ class OneTimeLink(Base):
     spent_at: Mapped[datetime | None]
 
 
+def minutes_valid(purpose: Purpose) -> int:
+    """How long a link for this is good, as its letter says it."""
+    return int(LIFE[purpose].total_seconds() // 60)
+
+
 def issue(db: Db, sealer: Sealer, purpose: Purpose, *, subject: str, payload: dict[str, str], now: datetime) -> str:
     """Make a link's token; the subject's earlier links for this purpose are void from now on."""
     table = OneTimeLink.table()

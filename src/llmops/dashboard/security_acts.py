@@ -30,7 +30,7 @@ from llmops.errors import (
     SsoStillRequired,
 )
 from llmops.mail import letters
-from llmops.organizations import domains, members, organization
+from llmops.organizations import domains, members, organization, owners
 from llmops.signin import breakglass
 from llmops.web import limits
 from llmops.web.doors import post
@@ -225,14 +225,18 @@ def _record(r: Request, action: Action, *, target: str, **facts: object) -> None
 def _tell_owners(r: Request, template: str, **values: str) -> None:
     """Write to every owner what was done, by whom and when."""
     actor = r.member
-    shared = {
-        "organization_name": letters.harmless(actor.organization_name),
-        "who": f"{letters.harmless(actor.name)} ({actor.email})",
-        "when": readable(r.now),
-        "page_link": f"{r.settings.base_url}{PAGE}",
-    }
-    for address in members.owner_addresses(r.db, actor.organization_id):
-        letters.send(r.db, r.sealer, r.settings, to=address, template=template, now=r.now, **shared, **values)
+    owners.tell(
+        r.db,
+        r.sealer,
+        r.settings,
+        actor.organization_id,
+        template=template,
+        now=r.now,
+        who=f"{letters.harmless(actor.name)} ({actor.email})",
+        when=readable(r.now),
+        page_link=f"{r.settings.base_url}{PAGE}",
+        **values,
+    )
 
 
 def _session_key(r: Request) -> str:

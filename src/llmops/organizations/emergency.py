@@ -11,19 +11,13 @@ from sqlalchemy import select
 
 from llmops.accounts.factors import Factor
 from llmops.accounts.passwords import Password
-from llmops.accounts.users import User
+from llmops.accounts.users import User, full_name
 from llmops.db.tables import Db
 from llmops.errors import BreakGlassNeeded
 from llmops.organizations import organization
-from llmops.organizations.members import Member
+from llmops.organizations.members import ACTS_AS_OWNER, WITH_USER, Member
 
-COUNTS = (
-    Member.break_glass_at.is_not(None)
-    & (Member.role == "owner")
-    & (Member.status == "active")
-    & User.suspended_at.is_(None)
-    & User.email_verified_at.is_not(None)
-)
+COUNTS = Member.break_glass_at.is_not(None) & ACTS_AS_OWNER & User.email_verified_at.is_not(None)
 """Of a membership and its person: the naming stands."""
 
 
@@ -45,12 +39,18 @@ def named(db: Db, organization_id: str) -> Sequence[Named]:
     has_factor = select(Factor.holder_id).where(confirmed).exists()
     rows = db.execute(
         select(User.table(), Member.break_glass_at, (has_password & has_factor).label("ready"))
-        .select_from(Member.table().join(User.table(), User.id == Member.user_id))
+        .select_from(WITH_USER)
         .where(Member.organization_id == organization_id, COUNTS)
         .order_by(Member.break_glass_at, User.email)
     )
     return [
-        Named(row.id, f"{row.first_name} {row.last_name}".strip(), row.email, row.break_glass_at, bool(row.ready))
+        Named(
+            row.id,
+            full_name(row.first_name, row.last_name, row.email),
+            row.email,
+            row.break_glass_at,
+            bool(row.ready),
+        )
         for row in rows
     ]
 

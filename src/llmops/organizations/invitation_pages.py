@@ -10,7 +10,7 @@ from llmops.organizations.invitations import Sent
 from llmops.organizations.invitees import MOST_AT_ONCE, Invitee
 from llmops.organizations.roles import INVITES, Role, role_named
 from llmops.web.doors import get, post
-from llmops.web.render import alert, render
+from llmops.web.render import render
 from llmops.web.request import Request, see_other
 
 _PAGE = "/settings/team/invite"
@@ -71,7 +71,7 @@ def _form(
 ) -> Response:
     """The form; after a try with the addresses that are good, and beside it what is said about the others."""
     good = [one for one in found if not one.problem]
-    page = render(
+    return render(
         r,
         "organizations/invite.html",
         roles=[
@@ -84,12 +84,9 @@ def _form(
         warnings=[one for one in good if one.warning],
         seen=" ".join(one.email for one in good if one.warning),
         errors=errors or {},
-        alert=alert(failure) if failure else None,
-        status=failure.status if failure else 422 if errors or found else 200,
+        failure=failure,
+        status=422 if errors or found else 200,
     )
-    if failure and (retry := failure.facts.get("retry_after_seconds")):
-        page.headers["retry-after"] = retry
-    return page
 
 
 def _sent(r: Request, sent: Sequence[Sent]) -> Response:

@@ -226,7 +226,7 @@ def inviter_of(db: Db, found: Invitation) -> str | None:
         return None
     if not may_invite(Role(member.role), Role(found.role)):
         return None
-    return f"{user.first_name} {user.last_name}".strip() or user.email
+    return users.full_name(user.first_name, user.last_name, user.email)
 
 
 def void_all(db: Db, *, now: datetime) -> int:

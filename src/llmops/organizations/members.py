@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, bindparam, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.accounts import sessions
 from llmops.accounts.sessions import Method, Session
-from llmops.accounts.users import User
+from llmops.accounts.users import User, full_name
 from llmops.base import ids
 from llmops.db.tables import Base, Db, add, change, find, one
 from llmops.errors import NoSeatsLeft
@@ -45,6 +45,12 @@ class Member(Base):
     break_glass_at: Mapped[datetime | None]  # an owner named to get in with password and second factor if SSO is broken
 
 
+WITH_USER = Member.table().join(User.table(), User.id == Member.user_id)
+"""Memberships, each with its person."""
+ACTS_AS_OWNER = (Member.role == Role.OWNER) & (Member.status == "active") & User.suspended_at.is_(None)
+"""Of a membership and its person: an owner who gets in."""
+
+
 def join(db: Db, organization: Organization, user_id: str, *, role: Role, how: JoinedHow, now: datetime) -> None:
     """Make the person an active member. Whoever was removed comes back: the caller has an administrator's word for it.
 
@@ -77,26 +83,24 @@ def find_in(db: Db, organization_id: str, member_id: str) -> Member | None:
 
 def owner_addresses(db: Db, organization_id: str) -> Sequence[str]:
     """Where the active owners of an organization read their mail."""
-    owners = (Member.organization_id == organization_id) & (Member.role == Role.OWNER) & (Member.status == "active")
-    joined = Member.table().join(User.table(), User.id == Member.user_id)
-    statement = select(User.email).select_from(joined).where(owners, User.suspended_at.is_(None)).order_by(User.email)
-    return db.execute(statement).scalars().all()
+    return _addresses(db, organization_id, ACTS_AS_OWNER)
 
 
 def addresses(db: Db, organization_id: str) -> Sequence[str]:
     """Where the active members of an organization read their mail."""
-    active = (Member.organization_id == organization_id) & (Member.status == "active")
-    joined = Member.table().join(User.table(), User.id == Member.user_id)
-    statement = select(User.email).select_from(joined).where(active, User.suspended_at.is_(None)).order_by(User.email)
-    return db.execute(statement).scalars().all()
+    return _addresses(db, organization_id, (Member.status == "active") & User.suspended_at.is_(None))
+
+
+def _addresses(db: Db, organization_id: str, who: ColumnElement[bool]) -> Sequence[str]:
+    theirs = select(User.email).select_from(WITH_USER).where(Member.organization_id == organization_id, who)
+    return db.execute(theirs.order_by(User.email)).scalars().all()
 
 
 def name_of(db: Db, organization_id: str, user_id: str) -> str | None:
     """What a member of an organization is called; None for who is none."""
     mine = (Member.organization_id == organization_id) & (Member.user_id == user_id)
-    joined = Member.table().join(User.table(), User.id == Member.user_id)
-    row = db.execute(select(User.first_name, User.last_name, User.email).select_from(joined).where(mine)).first()
-    return (f"{row.first_name} {row.last_name}".strip() or row.email) if row else None
+    row = db.execute(select(User.first_name, User.last_name, User.email).select_from(WITH_USER).where(mine)).first()
+    return full_name(row.first_name, row.last_name, row.email) if row else None
 
 
 def home_of(db: Db, user_id: str, *, by_password: bool = False) -> Member | None:

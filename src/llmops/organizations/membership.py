@@ -6,17 +6,16 @@ Whatever is taken from a person ends their sessions here in the same transaction
 because rights never rise inside a session (SES-06).
 """
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from llmops.accounts import sessions, users
-from llmops.accounts.users import User
 from llmops.audit import log
 from llmops.audit.actions import Action
 from llmops.db.tables import Db, change
 from llmops.errors import LastOwner, NotAllowed, NotFound
 from llmops.mail import letters
 from llmops.organizations import emergency, members, organization
-from llmops.organizations.members import Member
+from llmops.organizations.members import ACTS_AS_OWNER, WITH_USER, Member
 from llmops.organizations.roles import Role, may_change, may_manage
 from llmops.web.request import Request
 
@@ -88,15 +87,8 @@ def leave(r: Request) -> None:
 
 def is_last_owner(db: Db, organization_id: str, member_id: str) -> bool:
     """Whether nobody else is an owner who can act. Certain only under the organization's lock."""
-    others = (
-        (Member.organization_id == organization_id)
-        & (Member.id != member_id)
-        & (Member.role == Role.OWNER)
-        & (Member.status == "active")
-        & User.suspended_at.is_(None)
-    )
-    joined = Member.table().join(User.table(), User.id == Member.user_id)
-    return db.execute(select(func.count()).select_from(joined).where(others)).scalar_one() == 0
+    others = (Member.organization_id == organization_id) & (Member.id != member_id) & ACTS_AS_OWNER
+    return db.execute(select(Member.id).select_from(WITH_USER).where(others).limit(1)).first() is None
 
 
 def _me(r: Request) -> Member:

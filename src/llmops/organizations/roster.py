@@ -9,10 +9,10 @@ from sqlalchemy import ColumnElement, Row, Select, case, func, or_, select
 
 from llmops.accounts.identities import Identity
 from llmops.accounts.passwords import Password
-from llmops.accounts.users import User
+from llmops.accounts.users import User, full_name
 from llmops.db.tables import Db
 from llmops.errors import NotFound
-from llmops.organizations.members import Member
+from llmops.organizations.members import WITH_USER, Member
 from llmops.organizations.roles import Role
 
 STATUSES = ("active", "suspended", "removed")
@@ -61,8 +61,7 @@ def listed(
 ) -> tuple[Sequence[Person], int]:
     """One page of people (all, without `most`), and how many there are in all."""
     where = _conditions(organization_id, view)
-    joined = Member.table().join(User.table(), User.id == Member.user_id)
-    total = db.execute(select(func.count()).select_from(joined).where(*where)).scalar_one()
+    total = db.execute(select(func.count()).select_from(WITH_USER).where(*where)).scalar_one()
     order = SORTS.get(view.sort, SORTS["name"])
     rows = db.execute(_people().where(*where).order_by(*order, Member.id).offset(offset).limit(most))
     return [_person(row) for row in rows], total
@@ -92,16 +91,15 @@ def _people() -> Select[Any]:
     has_sso = select(Identity.id).where(Identity.user_id == User.id).exists()
     has_password = select(Password.user_id).where(Password.user_id == User.id).exists()
     names = (User.first_name, User.last_name, User.email)
-    return select(Member.table(), *names, has_sso.label("sso"), has_password.label("password")).select_from(
-        Member.table().join(User.table(), User.id == Member.user_id)
-    )
+    ways = (has_sso.label("sso"), has_password.label("password"))
+    return select(Member.table(), *names, *ways).select_from(WITH_USER)
 
 
 def _person(row: Row[Any]) -> Person:
     return Person(
         id=row.id,
         user_id=row.user_id,
-        name=f"{row.first_name} {row.last_name}".strip() or row.email,
+        name=full_name(row.first_name, row.last_name, row.email),
         email=row.email,
         role=Role(row.role),
         status=row.status,

@@ -23,13 +23,13 @@ from llmops.errors import (
     TooManyAttempts,
 )
 from llmops.mail import letters
-from llmops.organizations import emergency, members, organization
+from llmops.organizations import emergency, members, organization, owners
 from llmops.organizations.members import Member
 from llmops.organizations.organization import Organization
 from llmops.signin.credentials import count_try, may_try_code
 from llmops.signin.entry import enter
 from llmops.web.doors import get, post
-from llmops.web.render import alert, render
+from llmops.web.render import render
 from llmops.web.request import Request
 
 SESSION_LASTS = timedelta(hours=1)
@@ -148,28 +148,22 @@ def _checked(r: Request, email: str) -> tuple[User, Organization]:
 
 def tell_owners(r: Request, found: Organization, user: User, *, template: str) -> None:
     """Write to every owner that somebody got in past single sign-on."""
-    values = {
-        "organization_name": letters.harmless(found.name),
-        "who": f"{letters.harmless(f'{user.first_name} {user.last_name}')} ({user.email})",
-        "when": readable(r.now),
-        "device": f"{devices.browser(r.user_agent)} on {devices.device(r.user_agent)}",
-        "ip": r.ip,
-    }
-    for address in members.owner_addresses(r.db, found.id):
-        letters.send(r.db, r.sealer, r.settings, to=address, template=template, now=r.now, **values)
+    owners.tell(
+        r.db,
+        r.sealer,
+        r.settings,
+        found.id,
+        template=template,
+        now=r.now,
+        who=f"{letters.harmless(f'{user.first_name} {user.last_name}')} ({user.email})",
+        when=readable(r.now),
+        device=f"{devices.browser(r.user_agent)} on {devices.device(r.user_agent)}",
+        ip=r.ip,
+    )
 
 
 def _page(r: Request, *, email: str = "", failure: BreakGlassRefused | TooManyAttempts | None = None) -> Response:
-    page = render(
-        r,
-        "signin/break_glass.html",
-        email=email,
-        alert=alert(failure) if failure else None,
-        status=failure.status if failure else 200,
-    )
-    if failure and (retry := failure.facts.get("retry_after_seconds")):
-        page.headers["retry-after"] = retry
-    return page
+    return render(r, "signin/break_glass.html", email=email, failure=failure)
 
 
 doors = [

@@ -11,7 +11,7 @@ from llmops.signin import confirm_letter, embedded
 from llmops.signin.credentials import count_try, may_try_code
 from llmops.signin.entry import enter
 from llmops.web.doors import get, post
-from llmops.web.render import alert, render
+from llmops.web.render import render
 from llmops.web.request import Request, local_path, see_other
 from llmops.web.security import leading_to_identity_providers
 
@@ -82,7 +82,7 @@ def _require_proof(r: Request) -> None:
 def _page(r: Request, next_path: str, *, failure: Failure | None = None) -> Response:
     actor = r.member
     with_password = passwords.find(r.db, actor.user_id) is not None
-    page = render(
+    return render(
         r,
         "signin/confirm.html",
         policy=leading_to_identity_providers(development=r.settings.development),
@@ -90,12 +90,8 @@ def _page(r: Request, next_path: str, *, failure: Failure | None = None) -> Resp
         by_letter=confirm_letter.offered(r),
         ask_code=factors.enrolled(r.db, actor.user_id),
         next=next_path,
-        alert=alert(failure) if failure else None,
-        status=failure.status if failure else 200,
+        failure=failure,
     )
-    if failure and (retry := failure.facts.get("retry_after_seconds")):
-        page.headers["retry-after"] = retry
-    return page
 
 
 doors = [

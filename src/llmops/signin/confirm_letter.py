@@ -20,7 +20,7 @@ from llmops.web.doors import get, post
 from llmops.web.render import render
 from llmops.web.request import Request, local_path
 
-_MINUTES = int(verification.LIFE[Purpose.CONFIRM_SESSION].total_seconds() // 60)
+_MINUTES = verification.minutes_valid(Purpose.CONFIRM_SESSION)
 
 
 def offered(r: Request) -> bool:

@@ -20,7 +20,7 @@ from llmops.broker.connections import Connection
 from llmops.db.tables import Db
 from llmops.errors import EnforcementNotReady, ReasonMissing, SsoNotConfigured
 from llmops.mail import letters
-from llmops.organizations import domains, emergency, members, organization
+from llmops.organizations import domains, emergency, members, organization, owners
 from llmops.organizations.members import Member
 from llmops.organizations.organization import Organization, allows_sso
 from llmops.organizations.roles import NEEDS_PROOF
@@ -74,7 +74,7 @@ def effect(db: Db, found: Organization) -> Effect:
     linked = select(Identity.id).where(Identity.user_id == User.id, through).exists()
     rows = db.execute(
         select(User.email, linked.label("linked"))
-        .select_from(Member.table().join(User.table(), User.id == Member.user_id))
+        .select_from(members.WITH_USER)
         .where(Member.organization_id == found.id, Member.status == "active")
     ).all()
     verified = domains.verified(db, found.id)
@@ -106,9 +106,10 @@ def enforce(
         reason=reason,
         sessions_ended=ended,
     )
-    values = _letter(settings, found, now)
+    name, link, when = letters.harmless(found.name), sign_in_address(settings, found), readable(now)
+    about = {"organization_name": name, "link": link, "when": when}
     for address in members.addresses(db, found.id):
-        letters.send(db, sealer, settings, to=address, template="signin/mail/sso_now_required", now=now, **values)
+        letters.send(db, sealer, settings, to=address, template="signin/mail/sso_now_required", now=now, **about)
 
 
 def relax(
@@ -119,9 +120,8 @@ def relax(
     if not organization.relax_sso(db, found.id):
         return
     log.record(db, Action.SSO_RELAXED, organization_id=found.id, actor=by, now=now, reason=reason)
-    values = _letter(settings, found, now)
-    for address in members.owner_addresses(db, found.id):
-        letters.send(db, sealer, settings, to=address, template="signin/mail/sso_relaxed", now=now, **values)
+    about = {"link": sign_in_address(settings, found), "when": readable(now)}
+    owners.tell(db, sealer, settings, found.id, template="signin/mail/sso_relaxed", now=now, **about)
 
 
 def for_address(db: Db, email: str) -> Organization | None:
@@ -185,11 +185,3 @@ def _admin_came_through(db: Db, connection: Connection, *, now: datetime) -> boo
 def _require_reason(reason: str) -> None:
     if not reason.strip():
         raise ReasonMissing()
-
-
-def _letter(settings: Settings, found: Organization, now: datetime) -> dict[str, str]:
-    return {
-        "organization_name": letters.harmless(found.name),
-        "link": sign_in_address(settings, found),
-        "when": readable(now),
-    }

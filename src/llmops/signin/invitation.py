@@ -17,11 +17,8 @@ from llmops.errors import (
     EmailInUse,
     InvitationForAnother,
     InvitationSpent,
-    NameMissing,
     OrganizationSuspended,
-    PasswordTooCommon,
-    PasswordTooLong,
-    PasswordTooShort,
+    PasswordRefused,
 )
 from llmops.organizations import acceptance, invitations, members
 from llmops.organizations.acceptance import Opened
@@ -112,17 +109,12 @@ def _join(r: Request, opened: Opened, user: User, way: Way) -> Response:
 def _create(r: Request, opened: Opened) -> Response:
     """Account, password, membership and session at once: the letter's link has proven the address."""
     typed = {name: r.field(name) for name in ("first_name", "last_name")}
-    errors: dict[str, str] = {}
-    for name, value in typed.items():
-        try:
-            users.given_name(value)
-        except NameMissing as failure:
-            errors[name] = failure.message
+    errors = users.unfit_names(typed)
     password_hash = ""
     try:
         words = (opened.invitation.email, opened.organization.name, *typed.values())
         password_hash = passwords.hashed(r.field("password"), context=words)
-    except (PasswordTooShort, PasswordTooLong, PasswordTooCommon) as failure:
+    except PasswordRefused as failure:
         errors["password"] = failure.message
     if errors:
         return _page(r, opened, Way.CREATE, errors=errors, **typed)

@@ -21,14 +21,10 @@ def of_new_device(r: Request, user_id: str) -> None:
     """
     recent = (Session.user_id == user_id) & (Session.created_at >= r.now - _REMEMBERED)
     statement = select(Session.user_agent).where(recent).order_by(Session.created_at.desc()).limit(_MOST)
-    known = {_kind(user_agent) for user_agent in r.db.execute(statement).scalars()}
-    user = users.get(r.db, user_id) if known and _kind(r.user_agent) not in known else None
+    known = {devices.named(user_agent) for user_agent in r.db.execute(statement).scalars()}
+    device = devices.named(r.user_agent)
+    user = users.get(r.db, user_id) if known and device not in known else None
     if user is None:
         return
-    browser, device = _kind(r.user_agent)
-    values = {"when": readable(r.now), "device": f"{browser} on {device}", "ip": r.ip}
+    values = {"when": readable(r.now), "device": device, "ip": r.ip}
     letters.send(r.db, r.sealer, r.settings, to=user.email, template="signin/mail/new_device", now=r.now, **values)
-
-
-def _kind(user_agent: str) -> tuple[str, str]:
-    return devices.browser(user_agent), devices.device(user_agent)

@@ -68,7 +68,6 @@ def sign_in_page(
     email: str = "",
     sso_email: str = "",
     next_path: str = "",
-    status: int = 200,
     notice: str | None = None,
 ) -> Response:
     """The page itself. Its sentences come from `errors.py` alone, never from the address."""
@@ -84,7 +83,7 @@ def sign_in_page(
     return render(
         r,
         "signin/sign_in.html",
-        status=status,
+        failure=failure,
         policy=leading_to_identity_providers(development=r.settings.development),
         email=email,
         sso_email=sso_email[:254],
@@ -108,13 +107,10 @@ def sign_in(r: Request) -> Response:
         return _sign_in(r, count_try(r, typed), r.field("password"), next_path)
     except SsoRequired as failure:
         r.site.metrics.login(method="password", reason=failure.code)
-        return sign_in_page(r, failure=failure, sso_email=typed[:254], next_path=next_path, status=failure.status)
+        return sign_in_page(r, failure=failure, sso_email=typed[:254], next_path=next_path)
     except (WrongCredentials, TooManyAttempts) as failure:
         r.site.metrics.login(method="password", reason=failure.code)
-        page = sign_in_page(r, failure=failure, email=typed[:254], next_path=next_path, status=failure.status)
-        if retry := failure.facts.get("retry_after_seconds"):
-            page.headers["retry-after"] = retry
-        return page
+        return sign_in_page(r, failure=failure, email=typed[:254], next_path=next_path)
 
 
 def _sign_in(r: Request, email: str, password: str, next_path: str) -> Response:

@@ -13,15 +13,7 @@ from llmops.audit.actions import Action
 from llmops.base.clock import readable
 from llmops.base.email import normalise
 from llmops.db.tables import Db
-from llmops.errors import (
-    Failure,
-    InvalidEmail,
-    LetterSpent,
-    PasswordTooCommon,
-    PasswordTooLong,
-    PasswordTooShort,
-    SsoRequired,
-)
+from llmops.errors import InvalidEmail, LetterSpent, PasswordRefused, SsoRequired
 from llmops.jobs import queue
 from llmops.mail import letters
 from llmops.organizations import members, organization
@@ -34,7 +26,7 @@ from llmops.web.render import render
 from llmops.web.request import Request, Site
 
 JOB = "password.reset_asked"
-_MINUTES = int(verification.LIFE[Purpose.RESET_PASSWORD].total_seconds() // 60)
+_MINUTES = verification.minutes_valid(Purpose.RESET_PASSWORD)
 _CHANGED = "Your password is changed. Sign in with the new one."
 
 
@@ -127,8 +119,8 @@ def reset(r: Request) -> Response:
     try:
         words = (user.email, user.first_name, user.last_name, company)
         password_hash = passwords.hashed(r.field("password"), context=words)
-    except (PasswordTooShort, PasswordTooLong, PasswordTooCommon) as failure:
-        return _reset_page(r, secret, {"password": failure.message}, failure)
+    except PasswordRefused as failure:
+        return _reset_page(r, secret, {"password": failure.message})
     verification.spend(r.db, r.sealer, Purpose.RESET_PASSWORD, secret=secret, now=r.now)
     one_time.forget(r, "reset")
     passwords.store(r.db, user.id, password_hash=password_hash, now=r.now)
@@ -144,7 +136,7 @@ def reset(r: Request) -> Response:
         template="accounts/mail/password_changed",
         now=r.now,
         when=readable(r.now),
-        device=f"{devices.browser(r.user_agent)} on {devices.device(r.user_agent)}",
+        device=devices.named(r.user_agent),
     )
     return sign_in_page(r, email=user.email, notice=_CHANGED)
 
@@ -153,8 +145,8 @@ def _forgot_page(r: Request, email: str, errors: dict[str, str]) -> Response:
     return render(r, "signin/forgot.html", email=email[:254], errors=errors, status=422 if errors else 200)
 
 
-def _reset_page(r: Request, secret: str, errors: dict[str, str], failure: Failure | None = None) -> Response:
-    return render(r, "signin/reset.html", token=secret, errors=errors, status=422 if failure else 200)
+def _reset_page(r: Request, secret: str, errors: dict[str, str]) -> Response:
+    return render(r, "signin/reset.html", token=secret, errors=errors, status=422 if errors else 200)
 
 
 doors = [

@@ -16,7 +16,7 @@ from llmops.signin import enforcement
 from llmops.signin.credentials import count_code
 from llmops.signin.entry import enter
 from llmops.web.doors import get, post
-from llmops.web.render import alert, render
+from llmops.web.render import render
 from llmops.web.request import Request, see_other
 
 COOKIE = "__Host-llmops_second_step"
@@ -44,8 +44,10 @@ def check(r: Request) -> Response:
     try:
         count_code(r, link.subject)
         recovery = factors.check(r.db, r.sealer, link.subject, code=r.field("code"), now=r.now)
-    except (SecondFactorWrong, TooManyAttempts) as failure:
-        return _page(r, failure)
+    except SecondFactorWrong as failure:
+        return _page(r, errors={"code": failure.message})
+    except TooManyAttempts as failure:
+        return _page(r, failure=failure)
     return _enter(r, link, recovery=recovery)
 
 
@@ -94,18 +96,9 @@ def _password(r: Request, db: Db, user_id: str) -> str:
     return r.sealer.hashed("second_step.password", passwords.find(db, user_id) or "")
 
 
-def _page(r: Request, failure: Failure | None = None) -> Response:
-    wrong = isinstance(failure, SecondFactorWrong)
-    page = render(
-        r,
-        "signin/second_step.html",
-        errors={"code": failure.message} if failure and wrong else {},
-        alert=alert(failure) if failure and not wrong else None,
-        status=failure.status if failure else 200,
-    )
-    if failure and (retry := failure.facts.get("retry_after_seconds")):
-        page.headers["retry-after"] = retry
-    return page
+def _page(r: Request, *, errors: dict[str, str] | None = None, failure: Failure | None = None) -> Response:
+    status = SecondFactorWrong.status if errors else 200
+    return render(r, "signin/second_step.html", errors=errors or {}, failure=failure, status=status)
 
 
 doors = [

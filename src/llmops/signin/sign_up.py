@@ -19,7 +19,7 @@ from llmops.errors import (
     Failure,
     InvalidEmail,
     LetterSpent,
-    NameMissing,
+    PasswordRefused,
     SsoRequired,
     TooManyAttempts,
     WrongCredentials,
@@ -33,7 +33,7 @@ from llmops.signin import enforcement
 from llmops.signin.entry import enter
 from llmops.web import limits, one_time
 from llmops.web.doors import get, post
-from llmops.web.render import alert, render
+from llmops.web.render import render
 from llmops.web.request import Request, Site
 
 JOB = "sign_up.asked"
@@ -59,7 +59,7 @@ def sign_up(r: Request) -> Response:
     try:
         words = tuple(typed[name] for name in FIELDS)
         password_hash = passwords.hashed(r.field("password"), context=words)
-    except Failure as failure:
+    except PasswordRefused as failure:
         errors["password"] = failure.message
     if errors:
         return _form(r, typed, errors, personal=_is_personal(r, email))
@@ -166,18 +166,13 @@ def write(site: Site, asked: str) -> None:
 
 
 def _send(db: Db, site: Site, email: str, template: str, *, link: str, now: datetime) -> None:
-    url, minutes = f"{site.settings.base_url}{link}", int(verification.LIFE[Purpose.VERIFY_EMAIL].total_seconds() // 60)
+    url, minutes = f"{site.settings.base_url}{link}", verification.minutes_valid(Purpose.VERIFY_EMAIL)
     letters.send(db, site.sealer, site.settings, to=email, template=template, now=now, link=url, minutes_valid=minutes)
 
 
 def _problems(typed: dict[str, str]) -> tuple[dict[str, str], str]:
     """What is wrong, by field, and the address in its stored form."""
-    errors: dict[str, str] = {}
-    for name in ("first_name", "last_name", "organization_name"):
-        try:
-            users.given_name(typed[name])
-        except NameMissing as failure:
-            errors[name] = failure.message
+    errors = users.unfit_names({name: typed[name] for name in ("first_name", "last_name", "organization_name")})
     try:
         return errors, normalise(typed["email"])
     except InvalidEmail as failure:
@@ -198,8 +193,8 @@ def _form(
         **{name: typed.get(name, "")[:254] for name in FIELDS},
         errors=errors,
         personal_warning=_PERSONAL if personal else None,
-        alert=alert(failure) if failure else None,
-        status=failure.status if failure else 422 if errors else 200,
+        failure=failure,
+        status=422 if errors else 200,
     )
 
 
@@ -214,8 +209,7 @@ def _verify_page(r: Request, link: OneTimeLink, secret: str, *, failure: Failure
         email=link.subject,
         token=secret,
         ask_password=not _same_browser(r, link),
-        alert=alert(failure) if failure else None,
-        status=failure.status if failure else 200,
+        failure=failure,
     )
 
 

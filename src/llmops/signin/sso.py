@@ -153,7 +153,7 @@ def _ask_for_proof(r: Request, redeemed: Redeemed, found: Organization, failure:
         template="provisioning/mail/confirm_link",
         now=r.now,
         link=f"{r.settings.base_url}/login/link?token={secret}",
-        minutes_valid=int(verification.LIFE[Purpose.CONFIRM_LINK].total_seconds() // 60),
+        minutes_valid=verification.minutes_valid(Purpose.CONFIRM_LINK),
         organization_name=found.name,
         when=readable(r.now),
     )

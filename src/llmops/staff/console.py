@@ -41,10 +41,12 @@ def require_colleague(r: Request) -> Response | None:
     return None
 
 
-def show(r: Request, who: Colleague, template: str, *, status: int = 200, **values: object) -> Response:
+def show(
+    r: Request, who: Colleague, template: str, *, status: int = 200, failure: Failure | None = None, **values: object
+) -> Response:
     """A page in the console's frame. Its templates also get `staff`, and `return_to` for the switch of the theme."""
     return_to = r.path if r.method == "GET" else "/staff"
-    return render(r, template, status=status, policy=None, staff=who, return_to=return_to, **values)
+    return render(r, template, status=status, policy=None, failure=failure, staff=who, return_to=return_to, **values)
 
 
 def reason(r: Request) -> str:

@@ -26,7 +26,6 @@ from llmops.plans import ALLOWANCES, Plan
 from llmops.signin import enforcement
 from llmops.staff import confirmations, console, notes, people, sessions
 from llmops.staff.sessions import Colleague
-from llmops.web.render import alert
 from llmops.web.request import Request
 
 MOST_ENTRIES = 50
@@ -117,7 +116,7 @@ def page(r: Request, who: Colleague, customer: Organization, *, failure: Failure
         who,
         "staff/organization.html",
         status=failure.status if failure else 200,
-        alert=alert(failure) if failure else None,
+        failure=failure,
         form=form,
         typed=dict(r.form_pairs) if readable else {},
         flash=_DONE.get(r.query("done") or "") if r.method == "GET" else None,

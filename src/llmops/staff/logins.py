@@ -16,7 +16,6 @@ from llmops.errors import BodyUnreadable, Failure, SignInUnknown, Unexpected
 from llmops.organizations import organization
 from llmops.staff import console, sessions
 from llmops.staff.sessions import Colleague
-from llmops.web.render import alert
 from llmops.web.request import Request
 
 
@@ -53,9 +52,8 @@ def again(r: Request, failure: Failure) -> Response:
 
 
 def _form(r: Request, who: Colleague, *, ref: str, reason: str = "", failure: Failure | None = None) -> Response:
-    status, shown = (failure.status, alert(failure)) if failure else (200, None)
     code = failure.code if failure else ""
-    return console.show(r, who, "staff/logins.html", status=status, alert=shown, failed=code, ref=ref, reason=reason)
+    return console.show(r, who, "staff/logins.html", failure=failure, failed=code, ref=ref, reason=reason)
 
 
 def _wanted(db: Db, typed: str) -> Login:

@@ -18,7 +18,7 @@ from llmops.broker.portal.links import Intent, PortalLink
 from llmops.dashboard.security import PAGE
 from llmops.errors import BodyUnreadable, ConfirmationSpent, InvalidEmail, PlanNotEnterprise, PortalLinkSpent
 from llmops.mail import letters
-from llmops.organizations import members
+from llmops.organizations import owners
 from llmops.organizations.organization import Organization, allows_sso
 from llmops.signin import enforcement
 from llmops.staff import confirmations, console, customer
@@ -175,20 +175,18 @@ def _record_link(r: Request, who: Colleague, action: Action, link: PortalLink, w
 
 def _tell_owners(r: Request, who: Colleague, found: Organization, intent: Intent) -> None:
     """Every owner hears that there is a link, as if one of them had made it (ADM-03)."""
-    for address in members.owner_addresses(r.db, found.id):
-        letters.send(
-            r.db,
-            r.sealer,
-            r.settings,
-            to=address,
-            template="dashboard/mail/link_made",
-            now=r.now,
-            organization_name=letters.harmless(found.name),
-            purpose=intent.label,
-            who=f"{letters.harmless(who.name)}, LLM Ops staff",
-            when=readable(r.now),
-            page_link=f"{r.settings.base_url}{PAGE}",
-        )
+    owners.tell(
+        r.db,
+        r.sealer,
+        r.settings,
+        found.id,
+        template="dashboard/mail/link_made",
+        now=r.now,
+        purpose=intent.label,
+        who=f"{letters.harmless(who.name)}, LLM Ops staff",
+        when=readable(r.now),
+        page_link=f"{r.settings.base_url}{PAGE}",
+    )
 
 
 def _made(r: Request, who: Colleague, found: Organization, wish: Wish, why: str) -> Response:

@@ -20,7 +20,7 @@ from llmops.staff.console import SIGN_IN
 from llmops.staff.people import StaffMember
 from llmops.web import limits
 from llmops.web.doors import get, post
-from llmops.web.render import alert, render
+from llmops.web.render import render
 from llmops.web.request import Request, local_path, see_other
 
 STEP_COOKIE = "__Host-llmops_staff_step"
@@ -152,21 +152,13 @@ def _normalised(typed: str) -> str:
 
 
 def _password_page(r: Request, *, next_path: str, email: str = "", failure: Failure | None = None) -> Response:
-    return _shown(r, "staff/sign_in.html", failure, email=email, next=next_path)
+    return render(r, "staff/sign_in.html", failure=failure, email=email, next=next_path)
 
 
 def _code_page(r: Request, step: Step, *, failure: Failure | None = None) -> Response:
     with r.looking() as db:
         first_time = not factors.enrolled(db, step.staff_id)
-    return _shown(r, "staff/code.html", failure, first_time=first_time)
-
-
-def _shown(r: Request, template: str, failure: Failure | None, **values: object) -> Response:
-    status, shown = (failure.status, alert(failure)) if failure else (200, None)
-    page = render(r, template, status=status, policy=None, alert=shown, **values)
-    if failure and (retry := failure.facts.get("retry_after_seconds")):
-        page.headers["retry-after"] = retry
-    return page
+    return render(r, "staff/code.html", failure=failure, first_time=first_time)
 
 
 def _record(r: Request, action: Action, member: StaffMember, **facts: object) -> None:

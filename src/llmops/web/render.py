@@ -57,9 +57,18 @@ environment.filters["marked"] = marked
 
 
 def render(
-    r: Request, template: str, *, status: int = 200, policy: str | None = None, **values: object
+    r: Request,
+    template: str,
+    *,
+    status: int = 200,
+    policy: str | None = None,
+    failure: Failure | None = None,
+    **values: object,
 ) -> HTMLResponse:
-    """A page. Every template also gets `actor`, `csrf`, `theme`, `path` and `support_email`."""
+    """A page. Every template also gets `actor`, `csrf`, `theme`, `path` and `support_email`.
+
+    With a `failure` it is the form once more: the page has its status, shows it as `alert`, and says when to try again.
+    """
     theme = r.cookies.get(THEME_COOKIE, "")
     page = environment.get_template(template).render(
         actor=r.actor,
@@ -67,9 +76,15 @@ def render(
         theme=theme if theme in ("light", "dark") else "",
         path=r.path,
         support_email=r.settings.support_email,
-        **({"flash": None, "alert": None} | values),
+        **({"flash": None, "alert": alert(failure) if failure else None} | values),
     )
-    return HTMLResponse(page, status_code=status, headers={"content-security-policy": policy} if policy else None)
+    retry_after = failure.facts.get("retry_after_seconds") if failure else None
+    headers = {"content-security-policy": policy, "retry-after": retry_after}
+    return HTMLResponse(
+        page,
+        status_code=failure.status if failure else status,
+        headers={name: value for name, value in headers.items() if value},
+    )
 
 
 def alert(failure: Failure | type[Failure], *, ref: str | None = None) -> dict[str, str | None]:

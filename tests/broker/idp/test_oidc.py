@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from oidc import provider as op
-from oidc.evil import Provider, come_back, sign_in
+from oidc.evil import Provider, come_back, connected, sign_in
 from world import World, error_of
 
 from llmops.base.breaker import CUT_OFF, MOST_TIMEOUTS
@@ -22,8 +22,7 @@ def idp() -> Provider:
 
 @pytest.fixture
 def connection(world: World, idp: Provider) -> Connection:
-    world.answering(idp)
-    return world.oidc(world.organization(), op.provider(), client_id=op.CLIENT_ID)
+    return connected(world, idp)
 
 
 def cut_off(world: World, connection: Connection, idp: Provider) -> None:

@@ -145,7 +145,7 @@ def test_checks_are_readable(world: World, connection: Connection) -> None:
     assert lines[1].seen == "rsa-sha256"
     assert lines[2].note == "3 seconds before our clock"
     assert (lines[3].label, lines[3].passed, lines[3].seen, lines[3].expected) == ("Audience", False, "x", "y")
-    assert lines[4].label == errors.by_code("email_missing").message  # type: ignore[union-attr]  # it is in the catalogue
+    assert lines[4].label == errors.by_code("email_missing").message
 
 
 def test_every_step_that_saml_judges_has_a_label(world: World) -> None:
@@ -190,7 +190,7 @@ def test_many_values_are_folded(world: World, connection: Connection) -> None:
 
 def shown(told: Explanation) -> str:
     module = environment.get_template("broker/trace.html").module
-    return str(module.explanation(told, "/download"))  # type: ignore[attr-defined]  # a macro
+    return str(module.explanation(told, "/download"))
 
 
 @pytest.mark.requirement("WEB-06")

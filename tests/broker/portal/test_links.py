@@ -83,7 +83,7 @@ def test_each_contact_gets_the_letter_with_what_is_needed_and_until_when(world: 
         links.send(db, world.site.sealer, world.settings, made, secret, organization_name="Acme", now=world.clock.now)
     letters = world.letters()
     assert sorted(str(letter["To"]) for letter in letters) == ["it@acme.test", "two@acme.test"]
-    text = letters[0].get_body(("plain",)).get_content()  # type: ignore[union-attr]  # every letter has one
+    text = letters[0].get_body(("plain",)).get_content()
     assert letters[0]["Subject"] == "Acme: Set up SSO"
     for wanted in (path, "admin rights", "DNS", "15 minutes", "1 December 2026, 12:00 UTC", "Sent by: LLM Ops"):
         assert wanted in text

@@ -326,15 +326,7 @@ class Issuers:
     broken: str = ""
     asked: list[str] = field(default_factory=list)
 
-    def __call__(
-        self,
-        method: str,
-        url: str,
-        *,
-        form: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        redirects: int = 0,
-    ) -> op.Answer:
+    def __call__(self, method: str, url: str, **_: object) -> op.Answer:
         self.asked.append(url)
         if url == self.broken:
             raise OutboundUnreachable(host="idp.example.test", reason="timeout")

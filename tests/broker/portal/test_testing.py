@@ -5,8 +5,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from flows.test_oidc_login import Provider
 from oidc import provider as op
+from oidc.evil import Provider
 from saml import build
 from saml.keys import signer
 from support import portal

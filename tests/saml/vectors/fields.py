@@ -201,7 +201,7 @@ def _time(path: str, name: str, alter: Alter) -> Change:
     """Another value for a time, which the usual template may not even have."""
 
     def change(root: object) -> None:
-        attribute(path, name, alter(moment(60)))(root)  # type: ignore[arg-type]  # Change's own parameter
+        attribute(path, name, alter(moment(60)))(root)
 
     return change
 

@@ -11,7 +11,7 @@ from llmops.broker.portal.entrance import record
 from llmops.broker.portal.sessions import Visit
 from llmops.errors import ConnectionIncomplete, DomainUnproven
 from llmops.mail import letters
-from llmops.organizations import domains, members
+from llmops.organizations import domains, members, owners
 from llmops.web.request import Request
 
 Outcome = Literal["active", "asked", "unchanged"]
@@ -59,20 +59,18 @@ def _ask_owner(r: Request, visiting: Visit, draft: Connection) -> Outcome:
     if not drafts.ask_owner(r.db, draft, now=r.now):
         return "asked"
     record(r, visiting, Action.CONNECTION_APPROVAL_ASKED, target=drafts.address_id(draft), kind=draft.kind)
-    for address in members.owner_addresses(r.db, visiting.organization_id):
-        letters.send(
-            r.db,
-            r.sealer,
-            r.settings,
-            to=address,
-            template="broker/portal/mail/approval",
-            now=r.now,
-            organization_name=letters.harmless(visiting.organization_name),
-            provider=Kind(draft.kind).label,
-            contacts=", ".join(visiting.contacts),
-            when=readable(r.now),
-            link=f"{r.settings.base_url}/settings/security",
-        )
+    owners.tell(
+        r.db,
+        r.sealer,
+        r.settings,
+        visiting.organization_id,
+        template="broker/portal/mail/approval",
+        now=r.now,
+        provider=Kind(draft.kind).label,
+        contacts=", ".join(visiting.contacts),
+        when=readable(r.now),
+        link=f"{r.settings.base_url}/settings/security",
+    )
     return "asked"
 
 
@@ -81,9 +79,8 @@ def _finish(r: Request, visiting: Visit, connection: Connection, *, changed: boo
     links.done(r.db, visiting.link_id, now=r.now)
     contacts = list(dict.fromkeys([*connection.contacts, *visiting.contacts]))
     connections.set_contacts(r.db, connection, contacts)
-    owners = members.owner_addresses(r.db, visiting.organization_id)
     verified = sorted(domains.verified(r.db, visiting.organization_id))
-    for address in dict.fromkeys([*owners, *contacts]):
+    for address in dict.fromkeys([*members.owner_addresses(r.db, visiting.organization_id), *contacts]):
         letters.send(
             r.db,
             r.sealer,

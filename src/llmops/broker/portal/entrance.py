@@ -12,7 +12,7 @@ from llmops.broker.portal.links import Intent, PortalLink
 from llmops.broker.portal.sessions import Visit
 from llmops.errors import PortalClosed
 from llmops.mail import letters, reminders
-from llmops.organizations import members, organization
+from llmops.organizations import organization, owners
 from llmops.web import limits, one_time
 from llmops.web.doors import get, post
 from llmops.web.render import render
@@ -105,23 +105,20 @@ def _tell_owners(r: Request, link: PortalLink) -> None:
     """Once for each link and network, so that nobody can fill the owners' mailboxes by pressing the button."""
     if not reminders.first(r.db, f"portal.opened:{link.id}:{limits.address_block(r.ip)}", now=r.now):
         return
-    name = letters.harmless(organization.get(r.db, link.organization_id).name)
-    for address in members.owner_addresses(r.db, link.organization_id):
-        letters.send(
-            r.db,
-            r.sealer,
-            r.settings,
-            to=address,
-            template="broker/portal/mail/opened",
-            now=r.now,
-            organization_name=name,
-            purpose=Intent(link.intent).label,
-            contacts=", ".join(link.contacts),
-            when=readable(r.now),
-            ip=r.ip,
-            device=letters.harmless(r.user_agent),
-            link=f"{r.settings.base_url}/settings/security",
-        )
+    owners.tell(
+        r.db,
+        r.sealer,
+        r.settings,
+        link.organization_id,
+        template="broker/portal/mail/opened",
+        now=r.now,
+        purpose=Intent(link.intent).label,
+        contacts=", ".join(link.contacts),
+        when=readable(r.now),
+        ip=r.ip,
+        device=letters.harmless(r.user_agent),
+        link=f"{r.settings.base_url}/settings/security",
+    )
 
 
 doors = [
