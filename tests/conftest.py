@@ -59,9 +59,8 @@ def template(postgresql: Postgres | None, tmp_path_factory: pytest.TempPathFacto
 def database_url(postgresql: Postgres | None, template: str | Path, tmp_path: Path) -> Iterator[str]:
     """The address of a fresh, migrated database."""
     if postgresql is not None:
-        url = postgresql.fresh(template=str(template))
-        yield url
-        postgresql.drop(url)
+        with postgresql.migrated(str(template)) as url:
+            yield url
     else:
         path = tmp_path / "llmops.sqlite3"
         shutil.copyfile(template, path)

@@ -1,7 +1,12 @@
 """The table of security requirements tells the truth: what is missing, unknown or failed is a gap."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
-from support.requirements import Requirement, catalogue, gaps, page
+from support.requirements import ROOT, Requirement, catalogue, gaps, page
 
 ONE = Requirement("SAML-01", "one")
 
@@ -23,6 +28,16 @@ def test_gaps_are_named(requirement: Requirement, outcomes: dict[str, dict[str, 
     told = list(gaps([requirement], outcomes))
     assert len(told) == (found is not None)
     assert found is None or found in told[0]
+
+
+def test_outcomes_come_back_from_the_processes_that_ran_the_tests(tmp_path: Path) -> None:
+    """Tests with a conftest of their own beside them, in which pytest looks at every plugin anew."""
+    file = tmp_path / "outcomes.json"
+    chosen = ["tests/cli/test_keys.py", "-n", "1"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--requirements={file}", *chosen]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert {outcome for tests in json.loads(file.read_text()).values() for outcome in tests.values()} == {"passed"}
 
 
 def test_the_catalogue_reads_and_no_id_stands_twice() -> None:

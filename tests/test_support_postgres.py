@@ -34,6 +34,33 @@ def test_fresh_database_is_a_copy_of_its_template(server: Postgres) -> None:
             assert connection.execute("select count(*) from people").fetchone() == (1,)
 
 
+def test_a_used_database_comes_back_without_a_row(server: Postgres) -> None:
+    with psycopg.connect(plain(server.fresh(name="two"))) as connection:
+        connection.execute("create table people (name text primary key)")
+        connection.execute("create table pets (owner text references people)")
+    with server.migrated("two") as first:
+        held = psycopg.connect(plain(first), autocommit=True)
+        held.execute("insert into people values ('ann'); insert into pets values ('ann')")
+    with pytest.raises(psycopg.OperationalError):
+        held.execute("select 1")
+    held.close()
+    with server.migrated("two") as again, psycopg.connect(plain(again), autocommit=True) as connection:
+        assert again == first
+        assert connection.execute("select count(*) from people, pets").fetchone() == (0,)
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            connection.execute("insert into pets values ('bob')")
+
+
+def test_a_database_whose_schema_was_changed_does_not_come_back(server: Postgres) -> None:
+    with psycopg.connect(plain(server.fresh(name="three"))) as connection:
+        connection.execute("create table people (name text)")
+    with server.migrated("three") as first, psycopg.connect(plain(first), autocommit=True) as connection:
+        connection.execute("alter table people rename to gone")
+    with server.migrated("three") as again, psycopg.connect(plain(again)) as connection:
+        assert again != first
+        assert connection.execute("select count(*) from people").fetchone() == (0,)
+
+
 def test_dropped_database_is_gone(server: Postgres) -> None:
     url = server.fresh()
     server.drop(url)

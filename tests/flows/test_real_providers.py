@@ -366,6 +366,8 @@ def test_provider_that_wants_signed_requests_gets_them(product: Installation) ->
 # --- Canaille: OpenID Connect --------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("TST-10")
+@pytest.mark.one_database
 def test_canaille_by_oidc(product: Installation) -> None:
     connection = draft(product, "generic-oidc")
     people = {

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -151,11 +151,10 @@ def installed(
     if mailbox is not None:
         smtp = {"HOST": mailbox.host, "PORT": str(mailbox.port), "SECURITY": "none"}
         more |= {f"LLMOPS_SMTP__{name}": value for name, value in smtp.items()}
-    if postgresql is None:
-        shutil.copyfile(template, folder / "llmops.sqlite3")
-        url = f"sqlite:///{folder / 'llmops.sqlite3'}"
-    else:
-        url = postgresql.fresh(template=str(template))
-    yield Installation(folder, free_port(), url, more)
-    if postgresql is not None:
-        postgresql.drop(url)
+    with ExitStack() as stack:
+        if postgresql is None:
+            shutil.copyfile(template, folder / "llmops.sqlite3")
+            url = f"sqlite:///{folder / 'llmops.sqlite3'}"
+        else:
+            url = stack.enter_context(postgresql.migrated(str(template)))
+        yield Installation(folder, free_port(), url, more)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from support.idps import Idp, canaille, log_in_oidc, nanoidp
+from support.idps import Idp, log_in_oidc, nanoidp
 from support.visitor import Visitor
 
 from llmops.base.addresses import Policy
@@ -70,10 +70,4 @@ def sign_in(idp: Idp, fetcher: Fetcher) -> Mapping[str, object]:
 @pytest.mark.requirement("TST-10")
 def test_sign_in_at_nanoidp(fetcher: Fetcher) -> None:
     with nanoidp(redirect_uris=[BACK]) as idp:
-        assert sign_in(idp, fetcher)["email"] == "ann@example.test"
-
-
-@pytest.mark.requirement("TST-10")
-def test_sign_in_at_canaille(fetcher: Fetcher) -> None:
-    with canaille(redirect_uris=[BACK]) as idp:
         assert sign_in(idp, fetcher)["email"] == "ann@example.test"
