@@ -43,13 +43,24 @@ from llmops.migrations import history
 from llmops.organizations import domain_checks, invitation_pages, invitations, member_pages, members
 from llmops.organizations import pages as organization_pages
 from llmops.settings import Settings
-from llmops.signin import breakglass, confirm, confirm_letter, invitation, rescue, reset, second_step, sign_up, sso
+from llmops.signin import (
+    breakglass,
+    confirm,
+    confirm_letter,
+    invitation,
+    known_browsers,
+    rescue,
+    reset,
+    second_step,
+    sign_up,
+    sso,
+)
 from llmops.signin import pages as sign_in_pages
 from llmops.signin.credentials import count_try
 from llmops.staff import console
 from llmops.staff import pages as staff_pages
 from llmops.staff import sessions as staff_sessions
-from llmops.web import health, limits
+from llmops.web import health, limits, reports, staying
 from llmops.web.doors import Door, Edge
 from llmops.web.failures import as_page
 from llmops.web.keyring import Keyring
@@ -70,6 +81,8 @@ def connection_label(r: Request, connection_id: str) -> str:
 SITE: Sequence[tuple[Edge, Sequence[Door]]] = (
     (as_page, health.doors(history.missing)),
     (as_page, metrics.doors),
+    (reports.refused, reports.doors),
+    (as_page, staying.doors),
     (sign_in_pages.back_to_sign_in, sign_in_pages.doors),
     (sign_in_pages.back_to_sign_in, second_step.doors),
     (as_page, breakglass.doors),
@@ -91,7 +104,7 @@ SITE: Sequence[tuple[Edge, Sequence[Door]]] = (
     (as_page, audit.doors),
     (as_page, security.doors),
     (as_page, security_acts.doors),
-    (as_page, account_pages.doors(connection_label, count_try)),
+    (as_page, account_pages.doors(connection_label, count_try, known_browsers.remember, members.require_only_here)),
     (as_page, factor_pages.doors(breakglass.require_unnamed)),
     (console.failed, staff_pages.doors),
     (in_portal, entrance.doors),
@@ -110,6 +123,7 @@ def site_of(settings: Settings, database: Database, *, clock: Clock = clocks.sys
     policy = Policy(
         allow_private=settings.outbound_allow_private,
         allow_loopback=settings.development or settings.outbound_allow_private,
+        allow_http=settings.development,
         ports=frozenset(settings.outbound_ports),
     )
     return Site(
@@ -192,7 +206,7 @@ def application(site: Site, *, worker: Worker | None = None) -> Starlette:
 
     starlette = Starlette(
         routes=[*routes, Mount("/static", _Static(directory=STATIC))],
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(SecurityHeaders, site.settings)],
         lifespan=lifespan,
     )
     starlette.router.redirect_slashes = False

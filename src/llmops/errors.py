@@ -822,6 +822,16 @@ class PersonUnknown(Failure):
     repair = Repair.OPERATOR
 
 
+class SecondFactorMissing(Failure):
+    """A command would take away the second factor of somebody who has none."""
+
+    code = "second_factor_missing"
+    status = 404
+    message = "That person has no second factor"
+    advice = "Their password is enough already; a forgotten one they set anew themselves, from the sign-in page."
+    repair = Repair.OPERATOR
+
+
 class OrganizationUnknown(Failure):
     """No organization has this slug or id."""
 
@@ -1027,6 +1037,27 @@ class RescueNeedsOwner(Failure):
     message = "That person is not an active owner of the organization"
     advice = "Name an active owner; llmops org list shows the organizations."
     repair = Repair.OPERATOR
+
+
+class PasswordByLetter(Failure):
+    """A first password opens every organization that the person is in; a company's sign-in speaks for its own only."""
+
+    code = "password_by_letter"
+    status = 403
+    message = "You are in more than one organization, so a password needs a letter to your address"
+    advice = "Sign out, choose Forgot password on the sign-in page, and open the link in the letter."
+
+
+class RescueOnlyRepairs(Failure):
+    """A session that a rescue link opened gives nobody a way in that outlasts it: no password, factor, role or link."""
+
+    code = "rescue_only_repairs"
+    status = 403
+    message = "A rescue sign-in is for repairing single sign-on only"
+    advice = (
+        "Repair the connection under Settings, Security, or have passwords allowed again; "
+        "then sign in as usual and do this there."
+    )
 
 
 class BreakGlassRefused(Failure):
@@ -1261,6 +1292,15 @@ class MethodNotAllowed(Failure):
     status = 405
     message = "That page cannot be used in that way"
     advice = "Go back and use the form."
+
+
+class SessionOver(Failure):
+    """A form came from a page whose session had ended meanwhile. Told on the sign-in page, which leads back."""
+
+    code = "session_over"
+    status = 401
+    message = "Your session had ended"
+    advice = "Sign in and you are back on the page. What you had typed there was not saved."
 
 
 class FormExpired(Failure):

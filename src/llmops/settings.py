@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     personal_domains: Listed = Field((), description="Personal mail providers beside the ones we know")
 
     outbound_allow_private: bool = Field(
-        False, description="Let identity providers be at private addresses and on http"
+        False, description="Let identity providers be at private addresses; https all the same, except in development"
     )
     outbound_ports: Annotated[tuple[int, ...], NoDecode] = Field(
         (443,), description="Ports that identity providers may be on"

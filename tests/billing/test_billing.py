@@ -82,6 +82,19 @@ def test_the_page_says_the_plan_the_seats_and_what_each_plan_includes(
         assert words in text
 
 
+@pytest.mark.parametrize("plan", list(Plan))
+def test_the_plan_that_one_has_comes_first(world: World, plan: Plan) -> None:
+    """A phone shows one plan beside the rows. Heads and cells keep one order, for those who hear the table."""
+    owner = visitor_as(world, world.organization("Acme", plan=plan), Role.OWNER)
+    page = owner.get("/settings/billing").document
+    heads = [" ".join(head.text_content().split()) for head in page.xpath("//thead//th[@scope='col']")]
+    others = [title for title in ("Starter", "Growth", "Scale", "Enterprise") if title.lower() != plan]
+    assert heads == ["Included", f"{plan.capitalize()} Yours", *others]
+    days = {"Starter": "30 days", "Growth": "90 days", "Scale": "365 days", "Enterprise": "730 days"}
+    cells = page.xpath("//tr[th[@scope='row'] = 'Audit log']/td")
+    assert [cell.text_content() for cell in cells] == [days[title] for title in (plan.capitalize(), *others)]
+
+
 def test_a_member_is_let_into_neither_page(world: World, acme: Organization) -> None:
     member = visitor_as(world, acme, Role.MEMBER)
     assert [member.get(path).status for path in ("/settings/billing", FORM)] == [403, 403]

@@ -1,6 +1,7 @@
 """Connections: what must not outlive a change of the identity provider."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from lxml import etree
@@ -39,6 +40,26 @@ def test_a_change_of_a_saml_connection_voids_test_and_question(world: World, wha
             connections.set_options(db, connection, attribute_map={"email": "mail"})
         found = connections.get(db, connection.id)
     assert (found.tested_at, found.approval_asked_at) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("secret", "client", "kept"),
+    [("the secret", op.CLIENT_ID, True), ("new", op.CLIENT_ID, False), ("the secret", "another", False)],
+)
+def test_the_end_of_a_secret_is_known_until_there_is_another_one(
+    world: World, secret: str, client: str, kept: bool
+) -> None:
+    connection, sealer = world.oidc(world.organization(), op.provider(), client_id=op.CLIENT_ID), world.site.sealer
+    end = datetime(2027, 11, 24, tzinfo=UTC)
+    with world.database.writing() as db:
+        connections.set_oidc(
+            db, sealer, connection, op.provider(), client_id=op.CLIENT_ID, client_secret="the secret",
+            secret_expires_at=end,
+        )  # fmt: skip
+        connection = connections.get(db, connection.id)
+        connections.set_oidc(db, sealer, connection, op.provider(), client_id=client, client_secret=secret)
+        found = connections.get(db, connection.id)
+    assert found.client_secret_expires_at == (end if kept else None)
 
 
 @pytest.mark.requirement("ADM-04")

@@ -91,6 +91,51 @@ def test_what_it_was_and_became_is_shown(world: World, acme: Organization, admin
     assert "Before starter After scale Reason a contract" in text
 
 
+def details(visitor: Visitor, what: str) -> str:
+    """What stands under «Details» of the last entry with this sentence."""
+    cell = f"//tbody/tr/td[2][starts-with(normalize-space(), '{what}')]"
+    lists = visitor.get("/settings/audit").document.xpath(f"({cell})[1]//details/dl")
+    return " ".join(" ".join(lists[0].itertext()).split())
+
+
+def test_a_sign_in_has_its_way_its_connection_and_its_attempt(world: World, acme: Organization, admin: Visitor) -> None:
+    assert details(admin, "Signed in").startswith("Method Password Entry session.opened")
+    connection, ann = world.saml(acme), world.visitor()
+    world.saml_sign_in(ann, connection)
+    assert details(admin, "Signed in").startswith("Method Single sign-on Connection SAML 2.0 Attempt How it went Entry")
+    attempt = admin.click(admin.get("/settings/audit"), "How it went")
+    assert attempt.url.endswith(f"/settings/security/activity/{world.value('SELECT id FROM logins')}")
+    assert attempt.status == 200
+    ann.submit(ann.get("/"), "/logout")
+    assert details(admin, "Signed out").startswith("Method Single sign-on Entry session.ended")
+
+
+def test_a_sign_in_after_a_letter_has_its_attempt_too(world: World, acme: Organization, admin: Visitor) -> None:
+    world.person("ann@acme.test", acme, role=Role.ADMIN)  # an admin proves the mailbox first
+    ann = world.visitor()
+    world.saml_sign_in(ann, world.saml(acme))
+    ann.submit(world.open(ann, world.link("ann@acme.test", "/login/link")), "/login/link")
+    assert details(admin, "Signed in").startswith("Method Single sign-on Connection SAML 2.0 Attempt How it went Entry")
+
+
+def test_an_attempt_that_is_gone_or_of_somebody_else_is_no_link(
+    world: World, acme: Organization, admin: Visitor
+) -> None:
+    world.saml_sign_in(world.visitor(), world.saml(acme))
+    login_id = world.value("SELECT id FROM logins")
+    birch = world.organization("Birch", domain="birch.test")
+    record(world, birch, Action.SIGNED_IN, actor="operator", attempt=login_id)
+    assert f"Attempt {login_id}" in visitor_as(world, birch, Role.ADMIN).get("/settings/audit").text
+    assert "How it went" in details(admin, "Signed in")
+    world.sql("DELETE FROM logins")
+    assert f"Attempt {login_id}" in details(admin, "Signed in")
+
+
+def test_every_entry_has_its_details(world: World, acme: Organization, admin: Visitor) -> None:
+    record(world, acme, Action.SESSIONS_ENDED, actor="operator")
+    assert details(admin, "Ended other sessions").startswith("Entry sessions.ended no.")
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [

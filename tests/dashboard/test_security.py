@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from saml.keys import signer
+from support import portal
 from support.page import Page
 from support.visitor import Visitor
 from world import BASE_URL, World
@@ -74,6 +75,7 @@ ACTS: list[tuple[str, dict[str, str]]] = [
     ("links/revoke", {"link": "plink_x"}),
     ("changes/approve", {"draft": "conn_x"}),
     ("changes/reject", {"draft": "conn_x"}),
+    ("contacts", {"connection": "conn_x", "it_contacts": ""}),
     ("off", {"connection": "conn_x"}),
     ("domains/claim", {"domain": "acme.example"}),
     ("domains/check", {"domain": "acme.test"}),
@@ -167,6 +169,51 @@ def test_a_revoked_link_opens_nothing(world: World, acme: Organization) -> None:
     assert visitor.follow(visitor.get(path)).status == 410
 
 
+# --- IT contacts ---------------------------------------------------------------------------------------------------
+
+
+def save_contacts(owner: Visitor, typed: str) -> Page:
+    return owner.submit(owner.get(PAGE), f"{PAGE}/contacts", it_contacts=typed)
+
+
+def test_who_hears_of_certificates_is_the_owners_choice(world: World, acme: Organization) -> None:
+    live = world.saml(acme)
+    draft_id = waiting_change(world, live, contacts=["gone@acme.test"])
+    owner = signed_in(world)
+    assert save_contacts(owner, "IT@acme.test; two@acme.test it@acme.test").location.endswith("?done=contacts")
+    for connection_id in (live.id, draft_id):
+        assert connection(world, connection_id).contacts == ["it@acme.test", "two@acme.test"]
+    assert "it@acme.test, two@acme.test" in world.letters("olga@acme.test")[-1].as_string()
+    assert entries(world, "connection.changed") == 1
+    save_contacts(owner, "it@acme.test, two@acme.test")
+    assert entries(world, "connection.changed") == 1
+
+
+@pytest.mark.requirement("ADM-02")
+def test_whom_an_owner_takes_out_loses_the_links_that_were_sent_to_them(world: World, acme: Organization) -> None:
+    live = world.saml(acme)
+    with world.database.writing() as db:
+        connections.set_contacts(db, live, ["gone@acme.test", "it@acme.test"])
+    owner = signed_in(world)
+    act(owner, "links", intent="renew_certificate", contacts="gone@acme.test")
+    act(owner, "links", intent="rotate_secret", contacts="it@acme.test")
+    path = world.link("gone@acme.test", "/portal/start")
+    save_contacts(owner, "it@acme.test")
+    visitor = world.visitor()
+    assert visitor.follow(visitor.get(path)).status == 410
+    standing = "SELECT intent FROM portal_links WHERE revoked_at IS NULL"
+    assert world.value(standing) == "rotate_secret"
+
+
+def test_a_contact_that_is_no_address_is_named_and_nothing_is_changed(world: World, acme: Organization) -> None:
+    live = world.saml(acme)
+    page = save_contacts(signed_in(world), "it@acme.test, nonsense")
+    assert page.status == 422
+    assert "does not look like an e-mail address" in page.text
+    assert "it@acme.test, nonsense" in page.html
+    assert connection(world, live.id).contacts == []
+
+
 # --- A change of the live connection ---------------------------------------------------------------------------
 
 
@@ -182,6 +229,21 @@ def test_an_approved_change_takes_the_live_ones_place(world: World, acme: Organi
     assert connection(world, live.id).idp_entity_id == "https://new.example.test"
     assert entries(world, "connection.approved") == 1
     assert "single sign-on was changed" in world.letters("olga@acme.test")[-1]["Subject"]
+
+
+def test_the_link_is_done_whose_visitor_asked_for_the_approved_change(world: World, acme: Organization) -> None:
+    live = portal.live(world, acme)
+    visitor = portal.inside(world, acme)
+    portal.inside(world, acme, intent=Intent.ROTATE_SECRET)
+    portal.give_metadata(visitor, portal.document(entity_id="https://new.example.test"))
+    portal.pass_test(world, portal.working(world, acme))
+    portal.post(visitor, "/portal/activate")
+    done = "SELECT count(*) FROM portal_links WHERE done_at IS NOT NULL"
+    assert world.value(done) == 0
+    assert approve(signed_in(world)).location == f"{BASE_URL}{PAGE}?done=approved"
+    assert connection(world, live.id).idp_entity_id == "https://new.example.test"
+    assert world.value(done) == 1
+    assert world.value("SELECT intent FROM portal_links WHERE done_at IS NOT NULL") == "setup_sso"
 
 
 @pytest.mark.requirement("ADM-04")

@@ -103,7 +103,7 @@ ANSWERS: tuple[tuple[str, dict[str, str], str], ...] = (
 """Forms that are answered with a page: where, what is typed under which label, and the button."""
 
 NO_PAGES = {
-    "/healthz": "JSON", "/readyz": "JSON", "/version": "JSON", "/metrics": "text for a program",
+    "/healthz": "JSON", "/readyz": "JSON", "/version": "JSON", "/metrics": "text for a program", "/session": "JSON",
     "/login/sso/callback": "leads on", "/login/sso/{slug}/start": "leads on", "/sso/test/{login_id}": "leads on",
     "/sso/oidc/{connection_id}/callback": "leads on", "/sso/saml/{connection_id}/metadata": "XML",
     "/portal/test/latest": "leads on", "/portal/test/{login_id}/message": "a file",

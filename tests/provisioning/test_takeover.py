@@ -3,11 +3,13 @@
 import pytest
 from lxml import etree
 from support.enforced import second_factor
+from support.mailbox import text_of
 from world import PASSWORD, World, error_of, request_id_of
 
 from llmops.accounts import passwords, sessions
+from llmops.audit.actions import Action
 from llmops.broker.saml.names import saml
-from llmops.organizations import members
+from llmops.organizations import domains, members
 from llmops.organizations.roles import Role
 from llmops.plans import Plan
 
@@ -175,3 +177,74 @@ def test_a_new_address_ends_the_sessions_and_letters_of_the_old_one(world: World
     assert elsewhere.get("/").status == 303
     assert world.open(reader, letter).status == 410
     assert renamed.get("/").status == 200
+
+
+@pytest.mark.requirement("PWD-17", "TEN-13")
+def test_the_address_of_before_hears_of_a_rename(world: World) -> None:
+    acme = world.organization("Acme https://evil.test")
+    connection = world.saml(acme)
+    world.saml_sign_in(world.visitor(), connection, subject="ann")
+    world.saml_sign_in(world.visitor(), connection, "ann.lee@acme.test", subject="ann")
+    [letter] = [letter for letter in world.letters() if "address" in letter["Subject"]]
+    assert letter["To"] == "ann@acme.test"
+    assert "To: ann.lee@acme.test" in text_of(letter)
+    assert "evil" not in text_of(letter)
+    facts = str(world.value("SELECT facts FROM audit_entries WHERE action = :action", action=Action.MEMBER_RENAMED))
+    assert "ann@acme.test" in facts
+    assert "ann.lee@acme.test" in facts
+
+
+@pytest.mark.requirement("TEN-13")
+def test_no_letter_goes_out_for_a_rename_that_is_not_taken(world: World) -> None:
+    acme = world.organization()
+    connection = world.saml(acme)
+    world.person("bob@acme.test", acme)
+    world.saml_sign_in(world.visitor(), connection, subject="ann")
+    assert error_of(world.saml_sign_in(world.visitor(), connection, "bob@acme.test", subject="ann")) == "email_taken"
+    assert world.letters() == []
+
+
+@pytest.mark.requirement("TEN-03", "TEN-08")
+def test_an_unproven_owner_elsewhere_is_not_taken_over(world: World) -> None:
+    acme, other = world.organization(), world.organization("Other", domain=None)
+    ann = world.person("ann@acme.test", other, role=Role.OWNER, verified=False)
+    with world.database.writing() as db:
+        members.join(db, acme, ann.id, role=Role.MEMBER, how="operator", now=world.clock.now)
+    assert error_of(world.saml_sign_in(world.visitor(), world.saml(acme))) == "account_elsewhere"
+    counts = world.counts()
+    assert (counts["passwords"], counts["identities"], counts["sessions"]) == (1, 0, 0)
+
+
+@pytest.mark.requirement("TEN-05", "TEN-08")
+@pytest.mark.parametrize("claim", ["nobody's", "claimed here", "verified elsewhere"])
+def test_only_a_domain_that_this_organization_verified_lets_its_provider_take_over(world: World, claim: str) -> None:
+    acme = world.organization()
+    ann = world.person("ann@corp.test", acme, role=Role.OWNER, verified=False)
+    if claim == "verified elsewhere":
+        world.saml(world.organization("Corp", domain="corp.test"))
+    if claim == "claimed here":
+        with world.database.writing() as db:
+            domains.claim(db, acme.id, domain="corp.test", now=world.clock.now)
+    world.person("bo@acme.test", acme)
+    said = [("email", [ann.email]), ("firstName", ["Ann"]), ("lastName", ["Lee"])]
+    landed = world.saml_sign_in(world.visitor(), world.saml(acme), "bo@acme.test", attributes=said)
+    assert error_of(landed) == "email_outside_domains"
+    assert (world.counts()["passwords"], world.counts()["identities"]) == (2, 0)
+
+
+@pytest.mark.requirement("TEN-03")
+def test_a_companys_sign_in_sets_no_password_that_opens_another_organization(world: World) -> None:
+    acme, other = world.organization(), world.organization("Other", domain=None)
+    ann = world.person("ann@acme.test", acme, password=None)
+    visitor = world.visitor()
+    world.saml_sign_in(visitor, world.saml(acme))
+    world.sql("UPDATE sessions SET authenticated_at = :now", now=world.clock.now)
+    page = visitor.get("/settings/profile")
+    with world.database.writing() as db:
+        members.join(db, other, ann.id, role=Role.OWNER, how="operator", now=world.clock.now)
+    refused = visitor.submit(page, "/settings/profile/password/first", new=NEW_PASSWORD)
+    assert (refused.status, "password_by_letter" in refused.text) == (403, True)
+    assert world.counts()["passwords"] == 0
+    visitor.submit(visitor.get("/login/forgot"), "/login/forgot", email=ann.email)
+    visitor.submit(world.open(visitor, world.link(ann.email, "/login/reset")), "/login/reset", password=NEW_PASSWORD)
+    assert world.counts()["passwords"] == 1

@@ -8,9 +8,12 @@ from support.page import Page
 from support.visitor import Visitor
 from world import PASSWORD, World, error_of
 
+from llmops.broker.profiles import Profile
+from llmops.errors import EmailNotVerified
 from llmops.organizations import acceptance
 from llmops.organizations.organization import Organization
 from llmops.organizations.roles import Role
+from llmops.provisioning import jit
 from llmops.web import one_time
 
 INVITE = "/settings/team/invite"
@@ -487,6 +490,30 @@ def test_an_address_nobody_vouches_for_makes_no_admin(stage: Stage) -> None:
         assert acceptance.role_by_invitation(db, stage.acme.id, ANN, proven=False, now=now) is None
         assert acceptance.role_by_invitation(db, stage.acme.id, ANN, proven=True, now=now) is Role.ADMIN
         assert acceptance.role_by_invitation(db, stage.acme.id, ANN, proven=True, now=now) is None
+
+
+@pytest.mark.requirement("OIDC-17", "TEN-10")
+@pytest.mark.parametrize(("verified", "role"), [(True, "admin"), (None, "member")])
+def test_a_provider_that_says_nothing_about_the_address_makes_a_member_only(
+    stage: Stage, verified: bool | None, role: str
+) -> None:
+    link = stage.invite(role="admin")
+    connection, profile = stage.world.saml(stage.acme), Profile("00u1", ANN, verified, "Ann", "Lee")
+    now = stage.world.clock.now
+    with stage.world.database.writing() as db:
+        jit.welcome(db, stage.acme, connection.id, profile, now=now, ip="198.51.100.7", signed_in_as=None)
+    assert stage.member() == (role, "active", "sso")
+    assert (stage.world.open(stage.world.visitor(), link).status == 410) is bool(verified)
+
+
+@pytest.mark.requirement("TEN-05", "OIDC-17")
+def test_an_invited_admin_whose_address_the_provider_does_not_vouch_for_stays_out(stage: Stage) -> None:
+    stage.invite(role="admin")
+    connection, profile = stage.world.saml(stage.acme), Profile("00u1", ANN, False, "Ann", "Lee")
+    now = stage.world.clock.now
+    with pytest.raises(EmailNotVerified), stage.world.database.writing() as db:
+        jit.welcome(db, stage.acme, connection.id, profile, now=now, ip="198.51.100.7", signed_in_as=None)
+    assert stage.member() is None
 
 
 @pytest.mark.requirement("TEN-09", "TEN-05")

@@ -151,3 +151,22 @@ def test_it_opens_nothing_by_itself(world: World) -> None:
 def test_no_address_is_in_it(world: World) -> None:
     assert "pat" not in value(known(world)).lower().partition(".")[2]
     assert len(value(known(world))) == 43 + 1 + 64
+
+
+def test_a_reset_takes_the_tries_of_the_browsers_of_before(world: World) -> None:
+    stolen, mine = known(world), world.visitor()
+    mine.submit(mine.get("/login/forgot"), "/login/forgot", email=PAT)
+    mine.submit(world.open(mine, world.link(PAT, "/login/reset")), "/login/reset", password=NEW)
+    under_attack(world)
+    assert attempt(stolen, NEW).status == 429
+    assert attempt(mine, NEW).status == 303
+
+
+def test_a_changed_password_leaves_known_the_browser_that_changed_it(world: World) -> None:
+    stolen, mine = known(world), world.visitor()
+    world.sign_in(mine, PAT)
+    mine.submit(mine.get("/settings/profile"), "/settings/profile/password", present=PASSWORD, new=NEW)
+    mine.submit(mine.get("/"), "/logout")
+    under_attack(world)
+    assert attempt(stolen, NEW).status == 429
+    assert attempt(mine, NEW).status == 303

@@ -1,6 +1,7 @@
 """Two-step sign-in of people with passwords: setting it up, the second page of the sign-in, and taking it away."""
 
 import re
+from datetime import datetime
 
 import pytest
 from lxml import etree
@@ -12,6 +13,7 @@ from world import BASE_URL, PASSWORD, World, error_of
 
 from llmops.accounts import factors
 from llmops.accounts.users import User
+from llmops.errors import FormExpired, SecondFactorWrong
 from llmops.organizations.roles import Role
 from llmops.signin.second_step import COOKIE
 
@@ -295,3 +297,34 @@ def test_sso_asks_for_no_code_of_ours(world: World) -> None:
     ann = world.person("ann@acme.test", acme, role=Role.MEMBER)
     second_factor(world, ann)
     assert world.saml_sign_in(world.visitor(), connection).url.endswith("/")
+
+
+# --- Two windows at one moment ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.requirement("PWD-14")
+def test_only_the_secret_whose_code_was_given_counts(world: World, pat: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, sealer = world.clock.now, world.site.sealer
+    with world.database.writing() as db:
+        shown = factors.begin(db, sealer, pat.id, now=now)
+    matching = factors._matching_step
+
+    def while_another_window_begins(secret: str, typed: str, moment: datetime) -> int | None:
+        factors.begin(db, sealer, pat.id, now=now)
+        return matching(secret, typed, moment)
+
+    monkeypatch.setattr(factors, "_matching_step", while_another_window_begins)
+    with world.database.writing() as db:
+        with pytest.raises(SecondFactorWrong):
+            factors.confirm(db, sealer, pat.id, code=code(world, shown), now=now)
+        assert not factors.enrolled(db, pat.id)
+        assert factors.codes_left(db, pat.id) == 0
+
+
+@pytest.mark.requirement("PWD-14")
+def test_a_factor_that_another_window_confirmed_is_not_begun_anew(world: World, pat: User) -> None:
+    second_factor(world, pat)
+    with pytest.raises(FormExpired), world.database.writing() as db:
+        factors.begin(db, world.site.sealer, pat.id, now=world.clock.now)
+    with world.database.reading() as db:
+        assert factors.enrolled(db, pat.id)

@@ -142,6 +142,17 @@ def test_domain_is_claimed_then_verified_by_hand_and_both_are_recorded(world: Wo
     assert entries(world, "domain.verified") == [(SAM, acme.id, facts)]
 
 
+@pytest.mark.requirement("ADM-07", "TEN-07")
+def test_owners_are_told_of_a_domain_that_staff_verify_by_hand(world: World) -> None:
+    acme = world.organization(verified=False)
+    world.person("owner@acme.test", acme, role=Role.OWNER)
+    world.person("member@acme.test", acme)
+    act(desk(world), acme, "verify", reason="Letter from their registrar")
+    [letter] = [one for one in world.letters() if "verified" in one["Subject"]]
+    assert (letter["To"], letter["Subject"]) == ("owner@acme.test", "Acme: the domain acme.test counts as verified")
+    assert "Sam Staff, LLM Ops staff" in text_of(letter)
+
+
 @pytest.mark.parametrize("domain", ["gmail.com", "not a domain", "acme"])
 def test_what_no_company_can_own_is_not_claimed(world: World, domain: str) -> None:
     acme = world.organization(domain=None)

@@ -4,10 +4,13 @@ from datetime import timedelta
 
 import pytest
 from staff.desk import act, cookie, desk, enter, hire, page_of, plant
+from support.page import Page
 from world import PASSWORD, World
 
 from llmops import app
 from llmops.accounts import sessions as customer_sessions
+from llmops.audit import log
+from llmops.audit.actions import Action
 from llmops.billing import sales
 from llmops.organizations.organization import Organization
 from llmops.organizations.roles import Role
@@ -222,3 +225,39 @@ def test_page_of_one_customer_shows_nothing_of_another(world: World) -> None:
     text = desk(world).get(page_of(globex)).text
     assert "olive@acme.test" not in text
     assert "acme.test" not in text
+
+
+def test_the_timeline_leaves_sign_ins_out_until_they_are_asked_for(world: World) -> None:
+    acme, sam = world.organization(), desk(world)
+    act(sam, acme, "note", text="Called.", reason="They asked")
+    for action in [Action.SIGNED_IN] * 60 + [Action.CONFIRMED, Action.SIGNED_OUT]:
+        with world.database.writing() as db:
+            log.record(db, action, organization_id=acme.id, actor="operator", now=world.clock.now)
+    page = sam.get(page_of(acme))
+    assert timeline(page) == ["Wrote a note"]
+    everything = sam.click(page, "Show sign-ins too")
+    assert timeline(everything) == ["Signed out", "Confirmed who they are"] + ["Signed in"] * 48
+    assert timeline(sam.click(everything, "Leave sign-ins out")) == ["Wrote a note"]
+
+
+def test_ways_in_for_an_emergency_stay_in_the_timeline(world: World) -> None:
+    acme, sam = world.organization(), desk(world)
+    with world.database.writing() as db:
+        for action in (Action.BREAK_GLASS_USED, Action.RESCUE_USED, Action.SIGN_IN_FAILED, Action.SIGNED_IN):
+            world.clock.advance(seconds=1)
+            log.record(db, action, organization_id=acme.id, actor="operator", now=world.clock.now)
+    expected = [action.sentence for action in (Action.SIGN_IN_FAILED, Action.RESCUE_USED, Action.BREAK_GLASS_USED)]
+    assert [line.lower() for line in timeline(sam.get(page_of(acme)))] == [line.lower() for line in expected]
+
+
+def test_the_timeline_leads_to_the_trace_of_a_sign_in(world: World) -> None:
+    acme, sam = world.organization(), desk(world)
+    world.saml_sign_in(world.visitor(), world.saml(acme))
+    page = sam.get(f"{page_of(acme)}?sign_ins=1")
+    (link,) = page.document.xpath("//ol[@class='timeline']//a")
+    assert link.get("href") == f"/staff/logins?ref={world.value('SELECT id FROM logins')}"
+
+
+def timeline(page: Page) -> list[str]:
+    """The sentences of the entries, the latest first."""
+    return [what.text_content() for what in page.document.xpath("//ol[@class='timeline']/li/p/strong")]

@@ -12,7 +12,7 @@ from world import PASSWORD, World
 
 from llmops.errors import SecondFactorWrong
 from llmops.organizations.roles import Role
-from llmops.staff import people, sessions
+from llmops.staff import known_browsers, people, sessions
 
 VARYING = ("x-request-id", "content-length")
 
@@ -174,6 +174,41 @@ def test_passwords_are_tried_ten_times_from_one_address(world: World) -> None:
     assert [answer.status for answer in answers] == [401] * 10 + [429]
     assert answers[-1].headers["retry-after"]
     assert give_password(world.visitor(peer="203.0.113.9"), sam.email).status == 303
+
+
+@pytest.mark.requirement("PWD-06")
+@pytest.mark.parametrize(("change", "expected"), [(None, 303), ("password", 429)])
+def test_strangers_lock_nobody_out_of_a_browser_that_was_in_before(
+    world: World, change: str | None, expected: int
+) -> None:
+    sam = hire(world)
+    mine = enter(world, sam)
+    if change:
+        with world.database.writing() as db:
+            people.set_password(db, people.get(db, sam.id), password=PASSWORD)  # the same one, hashed anew
+    for block in range(10):
+        stranger = world.visitor(peer=f"203.0.113.{block}")
+        for _ in range(10):
+            give_password(stranger, sam.email, "wrong" * 4)
+    assert give_password(world.visitor(peer="203.0.113.99"), sam.email).status == 429
+    mine.submit(mine.get("/staff"), "/staff/sign-out")
+    assert give_password(mine, sam.email).status == expected
+
+
+@pytest.mark.requirement("PWD-06")
+def test_a_browser_that_was_in_before_has_tries_of_its_own_and_of_one_account_only(world: World) -> None:
+    sam = hire(world)
+    mine = enter(world, sam)
+    other = world.visitor()
+    other.get("/staff/sign-in")
+    plant(other, known_browsers.COOKIE, cookie(mine, known_browsers.COOKIE)[:-4] + "AAAA")
+    mine.submit(mine.get("/staff"), "/staff/sign-out")
+    tried = []
+    for _ in range(3):
+        world.clock.advance(minutes=10)
+        tried += [give_password(mine, sam.email, "wrong" * 4).status for _ in range(9)]
+    assert tried == [401] * 20 + [429] * 7
+    assert give_password(other, sam.email).status == 303
 
 
 def past_five_minutes(world: World, sam: Hired) -> None:

@@ -123,9 +123,9 @@ class Visitor:
         if method == "POST":
             hidden = policy == "no-referrer" or (policy == "same-origin" and _origin(url) != origin)
             origin_header = "null" if hidden else origin
-        return _Navigation(
-            method, body, multipart, origin, origin_header, origin + "/" if policy != "no-referrer" else None
-        )
+        said = start.url if _origin(url) == origin else origin + "/"
+        hidden = policy == "no-referrer" or (policy == "same-origin" and _origin(url) != origin)
+        return _Navigation(method, body, multipart, origin, origin_header, None if hidden else said)
 
     def _whole(self, address: str, start: Page | None) -> str:
         return urljoin(start.url if start else self.base_url, address)

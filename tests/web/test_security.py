@@ -1,5 +1,7 @@
 """Anti-forgery tokens, and the headers on every kind of answer."""
 
+from collections.abc import Callable
+
 import pytest
 from starlette.responses import Response
 from support.inside import Inside
@@ -9,10 +11,12 @@ from world import BASE_URL, PASSWORD, World
 from llmops import app
 from llmops.web.doors import get
 from llmops.web.request import Request
-from llmops.web.security import CONTENT_SECURITY_POLICY, SecurityHeaders
+from llmops.web.security import SecurityHeaders, content_security_policy
 
+POLICY = content_security_policy(development=False)
 EXPECTED = {
-    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "content-security-policy": POLICY,
+    "reporting-endpoints": f'csp="{BASE_URL}/csp-reports"',
     "strict-transport-security": "max-age=31536000; includeSubDomains",
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
@@ -143,7 +147,7 @@ def test_static_files_are_kept_a_year_also_when_unchanged(world: World) -> None:
     assert (first.status, again.status) == (200, 304)
     for page in (first, again):
         assert page.headers["cache-control"] == "public, max-age=31536000, immutable"
-        assert page.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+        assert page.headers["content-security-policy"] == POLICY
         assert page.headers["strict-transport-security"] == EXPECTED["strict-transport-security"]
 
 
@@ -158,20 +162,30 @@ def test_no_other_site_is_let_in(world: World) -> None:
 
 @pytest.mark.requirement("WEB-03")
 def test_the_policy_allows_no_inline_code() -> None:
-    directives = dict(part.strip().split(" ", 1) for part in CONTENT_SECURITY_POLICY.split(";"))
+    directives = dict(part.strip().split(" ", 1) for part in POLICY.split(";"))
     assert directives["default-src"] == "'none'"
     assert [directives[name] for name in ("object-src", "base-uri", "frame-ancestors")] == ["'none'"] * 3
     assert directives["script-src"] == directives["style-src"] == directives["form-action"] == "'self'"
-    assert "unsafe" not in CONTENT_SECURITY_POLICY
+    assert "unsafe" not in POLICY
 
 
-def test_what_is_not_http_passes_untouched() -> None:
+@pytest.mark.requirement("WEB-03")
+def test_browsers_are_told_where_to_report(make_world: Callable[..., World]) -> None:
+    """Chromium takes the header's endpoint from https pages only, and no report at all where `report-to` has none."""
+    secure = make_world().visitor().get("/login").headers
+    assert "; report-uri /csp-reports; report-to csp; " in secure["content-security-policy"]
+    plain = make_world(base_url="http://127.0.0.1:8000").visitor().get("/login").headers
+    assert "; report-uri /csp-reports; form-action " in plain["content-security-policy"]
+    assert "reporting-endpoints" not in plain
+
+
+def test_what_is_not_http_passes_untouched(world: World) -> None:
     seen: list[str] = []
 
     async def inner(scope, receive, send) -> None:
         seen.append(scope["type"])
 
-    wrapped = SecurityHeaders(inner)
+    wrapped = SecurityHeaders(inner, world.settings)
     transport = Inside(wrapped)
     transport._portal.call(wrapped, {"type": "lifespan"}, None, None)
     transport.close()

@@ -62,6 +62,8 @@ LETTER = {
     "role": "admin",
     "by": HOSTILE,
     "inviter": HOSTILE,
+    "before": "ann@acme.test",
+    "after": "ann.lee@acme.test",
     "until": "1 December 2026, 09:05 UTC",
     "what": "Two-step sign-in was switched on.",
     "who": HOSTILE,

@@ -50,6 +50,7 @@ BROKER = "the identity provider's word and a random state are the right; the pat
 ADDRESS = "the address that an organization shares with everybody"
 
 ENTRIES: dict[str, Foreign | str] = {
+    "POST /csp-reports": NONE,
     "POST /login": FIRST,
     "POST /login/code": FIRST,
     "POST /login/break-glass": FIRST,
@@ -91,6 +92,7 @@ ENTRIES: dict[str, Foreign | str] = {
     "POST /settings/security/links/revoke": Foreign(410, form={"link": "portal_link_id"}),
     "POST /settings/security/changes/approve": Foreign(form={"draft": "draft_id"}),
     "POST /settings/security/changes/reject": Foreign(form={"draft": "draft_id"}),
+    "POST /settings/security/contacts": Foreign(form={"connection": "connection_id"}),
     "POST /settings/security/off": Foreign(form={"connection": "connection_id"}),
     "POST /settings/security/domains/claim": "a name that is typed; a claim grants nothing",
     "POST /settings/security/domains/check": Foreign(form={"domain": "domain"}),

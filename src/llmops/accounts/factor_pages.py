@@ -1,6 +1,7 @@
 """Settings → Profile → Two-step sign-in: set it up with an app, keep recovery codes, take it away (PWD-14).
 
-Every change needs a fresh proof of who asks, ends the other sessions and is told by mail (SES-11, SES-12, PWD-17).
+Every change needs a fresh proof of who asks and no rescue session, ends the other sessions and is told by mail
+(SES-11, SES-12, PWD-17, TEN-19).
 """
 
 from collections.abc import Callable, Sequence
@@ -39,11 +40,11 @@ def doors(require_unneeded: RequireUnneeded) -> list[Door]:
 
     return [
         get(PAGE, show, signed_in=True),
-        post(f"{PAGE}/begin", begin, signed_in=True, recent=PAGE),
-        get(_SET_UP, set_up, signed_in=True, recent=_SET_UP),
-        post(f"{PAGE}/confirm", confirm, signed_in=True, recent=_SET_UP),
-        post(f"{PAGE}/codes", new_codes, signed_in=True, recent=PAGE),
-        post(f"{PAGE}/remove", take_away, signed_in=True, recent=PAGE),
+        post(f"{PAGE}/begin", begin, signed_in=True, recent=PAGE, lasting=True),
+        get(_SET_UP, set_up, signed_in=True, recent=_SET_UP, lasting=True),
+        post(f"{PAGE}/confirm", confirm, signed_in=True, recent=_SET_UP, lasting=True),
+        post(f"{PAGE}/codes", new_codes, signed_in=True, recent=PAGE, lasting=True),
+        post(f"{PAGE}/remove", take_away, signed_in=True, recent=PAGE, lasting=True),
     ]
 
 

@@ -11,12 +11,13 @@ from datetime import datetime
 
 import pyotp
 from sqlalchemy import delete, or_, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.base import ids
 from llmops.base.sealing import Sealer
 from llmops.db.tables import Base, Db, add, change, find, many
-from llmops.errors import SecondFactorWrong
+from llmops.errors import FormExpired, SecondFactorWrong
 
 STEP_SECONDS = 30
 RECOVERY_CODES = 10
@@ -50,10 +51,15 @@ def begin(db: Db, sealer: Sealer, holder_id: str, *, now: datetime) -> str:
     """A new secret in base 32, to be shown as a QR code. It counts once a code of it was confirmed.
 
     While it waits, a factor that was confirmed before must have been removed: see `remove`.
+
+    Raises: FormExpired, when another window begins or confirms one at this moment.
     """
     secret = pyotp.random_base32()
     db.execute(delete(Factor).where(Factor.holder_id == holder_id, Factor.confirmed_at.is_(None)))
-    add(db, Factor, holder_id=holder_id, secret=sealer.seal(secret, place=_place(holder_id)), created_at=now)
+    try:
+        add(db, Factor, holder_id=holder_id, secret=sealer.seal(secret, place=_place(holder_id)), created_at=now)
+    except IntegrityError:
+        raise FormExpired(problem="another window was faster", holder=holder_id) from None
     return secret
 
 
@@ -66,16 +72,16 @@ def waiting(db: Db, sealer: Sealer, holder_id: str) -> str | None:
 def confirm(db: Db, sealer: Sealer, holder_id: str, *, code: str, now: datetime) -> Sequence[str]:
     """The holder's app shows the right code: the factor counts from now on. Returns the recovery codes, in clear once.
 
+    Only the secret whose code it is: another window may have put a new one in its place meanwhile.
+
     Raises: SecondFactorWrong.
     """
     found = find(db, Factor, holder_id=holder_id)
     if found is None or found.confirmed_at is not None:
         raise SecondFactorWrong(problem="nothing waits to be confirmed")
     step = _matching_step(sealer.unseal(found.secret, place=_place(holder_id)), code, now)
-    if (
-        step is None
-        or change(db, Factor, {"holder_id": holder_id, "confirmed_at": None}, confirmed_at=now, last_step=step) != 1
-    ):
+    proven = {"holder_id": holder_id, "secret": found.secret, "confirmed_at": None}
+    if step is None or change(db, Factor, proven, confirmed_at=now, last_step=step) != 1:
         raise SecondFactorWrong()
     return new_codes(db, sealer, holder_id)
 

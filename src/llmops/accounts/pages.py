@@ -20,10 +20,18 @@ ConnectionLabel = Callable[[Request, str], str]
 CountTry = Callable[[Request, str], object]
 """Counts one try at the password of an address, together with all other forms. It too lies above accounts."""
 
+Remember = Callable[[Request, str], None]
+"""Lets this browser count as known to the person, who has just set a password in it (PWD-06). So does this."""
+
+RequireOnlyHere = Callable[[Request], None]
+"""Raises when a first password would open more than the session that sets it. And this."""
+
 _METHODS = {"sso": "SSO", "password": "Password", "break_glass": "Emergency sign-in", "rescue": "Rescue link"}
 
 
-def doors(label: ConnectionLabel, count_try: CountTry) -> list[Door]:
+def doors(
+    label: ConnectionLabel, count_try: CountTry, remember: Remember, require_only_here: RequireOnlyHere
+) -> list[Door]:
     """The profile page and its forms."""
 
     def show(r: Request) -> Response:
@@ -36,16 +44,17 @@ def doors(label: ConnectionLabel, count_try: CountTry) -> list[Door]:
         Raises: TooManyAttempts.
         """
         count_try(r, r.member.email)
-        return change_password(r, label)
+        return change_password(r, label, remember)
 
     def set_first(r: Request) -> Response:
-        """POST /settings/profile/password/first: for who has come through SSO only."""
-        return set_first_password(r, label)
+        """POST /settings/profile/password/first: for who has come through SSO only. Raises: PasswordByLetter."""
+        require_only_here(r)
+        return set_first_password(r, label, remember)
 
     return [
         get("/settings/profile", show, signed_in=True),
-        post("/settings/profile/password", change, signed_in=True),
-        post("/settings/profile/password/first", set_first, signed_in=True, recent="/settings/profile"),
+        post("/settings/profile/password", change, signed_in=True, lasting=True),
+        post("/settings/profile/password/first", set_first, signed_in=True, recent="/settings/profile", lasting=True),
         post("/settings/profile/sessions/end", end_session, signed_in=True),
         post("/settings/profile/sessions/end-others", end_others, signed_in=True),
     ]
@@ -92,7 +101,7 @@ _FLASHES = {
 }
 
 
-def change_password(r: Request, label: ConnectionLabel) -> Response:
+def change_password(r: Request, label: ConnectionLabel, remember: Remember) -> Response:
     """Check the present password, store the new one, end the other sessions, tell the person."""
     actor = r.member
     with r.looking() as db:
@@ -105,10 +114,10 @@ def change_password(r: Request, label: ConnectionLabel) -> Response:
         return profile_page(r, label, {"new": failure.message}, Failure.status)
     if stored is None or not passwords.still(r.db, actor.user_id, password_hash=stored):
         raise FormExpired(problem="the password was changed meanwhile")
-    return _store(r, password_hash)
+    return _store(r, password_hash, remember)
 
 
-def set_first_password(r: Request, label: ConnectionLabel) -> Response:
+def set_first_password(r: Request, label: ConnectionLabel, remember: Remember) -> Response:
     """A password for a person who has none. There is no present one to ask for, so the door wants a fresh proof."""
     try:
         password_hash = _hashed(r)
@@ -116,7 +125,7 @@ def set_first_password(r: Request, label: ConnectionLabel) -> Response:
         return profile_page(r, label, {"new": failure.message}, Failure.status)
     if passwords.find(r.db, r.member.user_id) is not None:
         raise FormExpired(problem="there is a password meanwhile")
-    return _store(r, password_hash)
+    return _store(r, password_hash, remember)
 
 
 def _hashed(r: Request) -> str:
@@ -124,11 +133,12 @@ def _hashed(r: Request) -> str:
     return passwords.hashed(r.field("new"), context=(actor.email, actor.name, actor.organization_name))
 
 
-def _store(r: Request, password_hash: str) -> Response:
+def _store(r: Request, password_hash: str, remember: Remember) -> Response:
     """The new password holds: the other sessions end, and the person is told."""
     actor = r.member
     passwords.store(r.db, actor.user_id, password_hash=password_hash, now=r.now)
     sessions.end_all(r.db, actor.user_id, now=r.now, except_for=actor.session_id)
+    remember(r, actor.user_id)
     _record(r, Action.PASSWORD_CHANGED)
     letters.send(
         r.db,

@@ -22,13 +22,15 @@ class Wanted:
     """Which entries are looked for. What is empty or None does not narrow the search.
 
     `actors`: any of them; an empty sequence finds nothing, None everything. `text`: in facts, target, address, action
-    or its sentence, or done by one of `text_actors`, whose names fit it. `since` is included, `until` is not.
+    or its sentence, or done by one of `text_actors`, whose names fit it. `without`: none of these actions. `since` is
+    included, `until` is not.
     """
 
     actors: Sequence[str] | None = None
     action: str = ""
     text: str = ""
     text_actors: Sequence[str] = field(default=())
+    without: Sequence[Action] = ()
     since: datetime | None = None
     until: datetime | None = None
 
@@ -122,6 +124,8 @@ def _fits(organization_id: str, wanted: Wanted) -> list[ColumnElement[bool]]:
         where.append(table.c.actor.in_(wanted.actors))
     if wanted.action:
         where.append(table.c.action == wanted.action)
+    if wanted.without:
+        where.append(table.c.action.not_in(wanted.without))
     if wanted.since is not None:
         where.append(table.c.at >= wanted.since)
     if wanted.until is not None:

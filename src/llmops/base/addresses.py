@@ -25,12 +25,14 @@ class Kind(StrEnum):
 class Policy:
     """What the operator allows beyond https to global addresses on port 443.
 
-    `allow_private`: private ranges, there also http. `allow_loopback` (development): loopback, there also
-    http and every port. `ports` are allowed beside 443.
+    `allow_private`: private ranges. `allow_loopback`: loopback, there also http and every port. `allow_http`
+    (development): http in private ranges too; keys and client secrets travel on these calls. `ports` are allowed
+    beside 443.
     """
 
     allow_private: bool = False
     allow_loopback: bool = False
+    allow_http: bool = False
     ports: frozenset[int] = frozenset()
 
     def refusal(self, scheme: str, port: int, kind: Kind) -> str | None:
@@ -42,7 +44,7 @@ class Policy:
             return None
         if kind is Kind.FORBIDDEN or kind is Kind.LOOPBACK or (kind is Kind.PRIVATE and not self.allow_private):
             return f"{kind}-address"
-        if scheme != "https" and kind is not Kind.PRIVATE:
+        if scheme != "https" and not (kind is Kind.PRIVATE and self.allow_http):
             return "not-https"
         if port in self.ports or port == 443 or (scheme == "http" and port == 80):
             return None

@@ -32,6 +32,7 @@ class Metrics:
         self._refreshes = self._counter("metadata_refresh", "Looks at identity providers' metadata", "result")
         self._mail = self._counter("mail_sent", "Letters given to the relay", "result")
         self._limited = self._counter("rate_limited", "Attempts over a limit", "scope")
+        self._csp_reports = self._counter("csp_reports", "What browsers kept our pages from doing", "directive")
 
     def request(self, *, route: str, method: str, status: int, seconds: float) -> None:
         """One answer; `route` is the door's path with its placeholders, never what somebody typed."""
@@ -61,6 +62,10 @@ class Metrics:
     def limited(self, scope: str) -> None:
         """An attempt was one too many."""
         self._limited.labels(scope).inc()
+
+    def csp_reported(self, directive: str) -> None:
+        """A browser says that something on a page of ours broke the security policy; by a name of that policy."""
+        self._csp_reports.labels(directive).inc()
 
     def text(self) -> bytes:
         """All of it as Prometheus reads it."""

@@ -36,6 +36,7 @@ def billing(r: Request) -> Response:
     """GET /settings/billing."""
     found = organization.get(r.db, r.member.organization_id)
     plan, latest = Plan(found.plan), sales.latest_for(r.db, found.id)
+    compared = sorted(ALLOWANCES, key=lambda each: each is not plan)  # theirs first: a phone shows one beside the rows
     return render(
         r,
         "billing/billing.html",
@@ -44,8 +45,8 @@ def billing(r: Request) -> Response:
         contract=subscriptions.of(r.db, found.id),
         seats=organization.seats_of(found),
         seats_taken=members.active_count(r.db, found.id),
-        titles=[(allowance.title, each is plan) for each, allowance in ALLOWANCES.items()],
-        rows=[(row, [value(allowance) for allowance in ALLOWANCES.values()]) for row, value in COMPARISON],
+        titles=[ALLOWANCES[each].title for each in compared],
+        rows=[(row, [value(ALLOWANCES[each]) for each in compared]) for row, value in COMPARISON],
         request=_shown(r, latest) if latest is not None else None,
         sales_email=r.settings.sales_email,
         flash=_FLASHES.get(r.query("done") or ""),

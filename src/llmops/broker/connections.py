@@ -15,7 +15,7 @@ from sqlalchemy import ForeignKey, Index, delete, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from llmops.base import ids
-from llmops.base.sealing import Sealer
+from llmops.base.sealing import Sealer, same
 from llmops.broker.oidc.discovery import Provider
 from llmops.broker.saml import keypair
 from llmops.broker.saml.metadata import IdentityProvider
@@ -205,7 +205,11 @@ def set_oidc(
     client_secret: str,
     secret_expires_at: datetime | None = None,
 ) -> None:
-    """Take over what discovery says, and the client's id and secret. Keys of an issuer before do not count any more."""
+    """Take over what discovery says, and the client's id and secret. Keys of an issuer before do not count any more.
+
+    Without a date the end that is known of this very secret stays.
+    """
+    secret_expires_at = secret_expires_at or _known_end(connection, sealer, client_id, client_secret)
     _configure(
         db,
         connection.id,
@@ -333,6 +337,13 @@ def reseal(db: Db, sealer: Sealer) -> int:
             _change(db, connection.id, **fresh)
             changed += 1
     return changed
+
+
+def _known_end(connection: Connection, sealer: Sealer, client_id: str, secret: str) -> datetime | None:
+    """When the stored client secret ends, if it is this one."""
+    if not connection.client_secret or connection.client_id != client_id:
+        return None
+    return connection.client_secret_expires_at if same(client_secret(connection, sealer), secret) else None
 
 
 def _configure(db: Db, connection_id: str, **values: object) -> None:

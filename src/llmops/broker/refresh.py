@@ -106,7 +106,7 @@ def _document(connection: Connection) -> Sequence[object]:
 
 def _looked(site: Site, connection: Connection) -> Change:
     """Raises: OutboundFailure, MetadataInvalid, OidcDiscoveryInvalid."""
-    allow_http = site.settings.development or site.settings.outbound_allow_private
+    allow_http = site.settings.development
     source = _source(connection) or ""
     if not Kind(connection.kind).is_saml:
         return _oidc_change(connection, discovery.fetch(source, site.fetch, allow_http=allow_http))

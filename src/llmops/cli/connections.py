@@ -184,7 +184,7 @@ def _read(site: Site, kind: Kind, saml: _Saml, oidc: _Oidc) -> _Given:
     for name, value in vars(oidc if kind.is_saml else saml).items():
         if value is not None:
             raise typer.BadParameter(f"not for {kind.label}", param_hint=f"--{name.replace('_', '-')}")
-    allow_http = site.settings.development or site.settings.outbound_allow_private
+    allow_http = site.settings.development
     document = None
     if saml.metadata_file is not None:
         document = saml.metadata_file.read_bytes()

@@ -1,4 +1,4 @@
-"""`llmops user` and `llmops logins`: make and erase a person, see who tried to sign in."""
+"""`llmops user` and `llmops logins`: make, rescue and erase a person, see who tried to sign in."""
 
 import sys
 from dataclasses import asdict
@@ -15,7 +15,7 @@ from llmops.broker.logins import Login
 from llmops.broker.traces import Trace
 from llmops.cli.console import OPERATOR, AsJson, opened, show
 from llmops.errors import EmailInUse, LoginUnknown
-from llmops.organizations import erasure, members, organization
+from llmops.organizations import erasure, lost_factor, members, organization
 from llmops.organizations.roles import role_named
 
 people = typer.Typer(help="People.", no_args_is_help=True)
@@ -70,6 +70,20 @@ def erase(
     """Erase a person for good: name, address, password, second factor, links to identity providers, sessions."""
     with opened() as site, site.database.writing() as db:
         told = erasure.erase(db, normalise(email), by=OPERATOR, reason=reason, now=site.clock())
+        show(asdict(told), as_json=as_json)
+
+
+@people.command("remove-factor")
+def remove_factor(
+    email: str,
+    reason: Annotated[str, typer.Option(help="How you know who asks; it stands in each organization's audit log.")],
+    as_json: AsJson = False,
+) -> None:
+    """Take away a second factor whose device and recovery codes are lost. Sessions end, and a letter says so."""
+    with opened() as site, site.database.writing() as db:
+        told = lost_factor.take(
+            db, site.sealer, site.settings, normalise(email), by=OPERATOR, reason=reason, now=site.clock()
+        )
         show(asdict(told), as_json=as_json)
 
 

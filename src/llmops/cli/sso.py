@@ -42,7 +42,10 @@ def let_in(
     email: Annotated[str, typer.Option(help="Address of an active owner.")],
     as_json: AsJson = False,
 ) -> None:
-    """Print an address that lets an owner in once, within half an hour, past single sign-on. All owners are told."""
+    """Print an address that lets an owner in once, within half an hour, to repair single sign-on.
+
+    All owners are told now, and once more when it is used.
+    """
     with opened() as site, site.database.writing() as db:
         found, now = organization.with_slug(db, slug), site.clock()
         address = normalise(email)

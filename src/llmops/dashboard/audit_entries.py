@@ -1,6 +1,6 @@
 """Audit entries as people read them: ids become names, actions sentences."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from llmops.audit.actions import Action
 from llmops.audit.log import Entry
 from llmops.broker import connections
 from llmops.broker.connections import Kind
+from llmops.broker.logins import Login
 from llmops.db.tables import Db
 from llmops.organizations.members import Member
 
@@ -34,6 +35,12 @@ _TARGETS = {
 }
 _SENTENCES = {str(action): action.sentence for action in Action}
 _CHANGE = ("before", "after")
+_WAYS = {
+    "password": "Password",
+    "sso": "Single sign-on",
+    "break_glass": "Password and code, past single sign-on",
+    "rescue": "Rescue link",
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,10 @@ class Name:
 
 @dataclass(frozen=True)
 class Line:
-    """One entry. `facts` are in the order in which they were recorded, without what it was before and after."""
+    """One entry. `facts` are in the order in which they were recorded, without what it was before and after.
+
+    `login_id`: the attempt through which somebody got in, as long as it is kept; else empty.
+    """
 
     entry: Entry
     who: Name
@@ -55,6 +65,7 @@ class Line:
     before: str | None
     after: str | None
     facts: Sequence[tuple[str, str]]
+    login_id: str
 
     @property
     def at(self) -> datetime:
@@ -66,7 +77,8 @@ def lines(db: Db, organization_id: str, entries: Sequence[Entry]) -> list[Line]:
     """The entries of one organization in words. People outside of it are not named (TEN-20)."""
     ids = {part for entry in entries for part in (entry.actor, entry.target) if part.startswith("user_")}
     named = _people(db, organization_id, ids) | _connections(db, organization_id)
-    return [_line(entry, named) for entry in entries]
+    kept = _attempts(db, organization_id, {entry.facts.get("attempt", "") for entry in entries})
+    return [_line(entry, named, kept) for entry in entries]
 
 
 def sentence(action: str) -> str:
@@ -86,7 +98,8 @@ def actors_like(db: Db, organization_id: str, text: str) -> list[str]:
     return [*found, *(actor for actor in others if text.casefold() in _spoken(_actor(actor, {})).casefold())]
 
 
-def _line(entry: Entry, named: dict[str, Name]) -> Line:
+def _line(entry: Entry, named: dict[str, Name], kept: Collection[str]) -> Line:
+    attempt = entry.facts.get("attempt", "")
     return Line(
         entry=entry,
         who=_actor(entry.actor, named),
@@ -94,8 +107,17 @@ def _line(entry: Entry, named: dict[str, Name]) -> Line:
         target=_target(entry.target, named) if entry.target else None,
         before=entry.facts.get("before"),
         after=entry.facts.get("after"),
-        facts=[(name.replace("_", " "), text) for name, text in entry.facts.items() if name not in _CHANGE],
+        facts=[_fact(name, text, named) for name, text in entry.facts.items() if name not in _CHANGE],
+        login_id=attempt if attempt in kept else "",
     )
+
+
+def _fact(name: str, text: str, named: dict[str, Name]) -> tuple[str, str]:
+    if name == "method":
+        text = _WAYS.get(text, text)
+    elif name == "connection" and text in named:
+        text = named[text].title
+    return name.replace("_", " "), text
 
 
 def _actor(actor: str, named: dict[str, Name]) -> Name:
@@ -122,6 +144,12 @@ def _people(db: Db, organization_id: str, ids: Iterable[str]) -> dict[str, Name]
     )
     rows = db.execute(wanted.where(Member.organization_id == organization_id, User.id.in_(ids)))
     return {row.id: Name(f"{row.first_name} {row.last_name}".strip() or row.email, row.email) for row in rows}
+
+
+def _attempts(db: Db, organization_id: str, ids: Collection[str]) -> Collection[str]:
+    """Which of these attempts can still be read."""
+    theirs = select(Login.id).where(Login.organization_id == organization_id, Login.id.in_(ids))
+    return set(db.execute(theirs).scalars())
 
 
 def _connections(db: Db, organization_id: str) -> dict[str, Name]:

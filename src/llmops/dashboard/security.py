@@ -30,6 +30,7 @@ _FLASHES = {
     "revoked": "The Admin Portal link no longer works.",
     "approved": "The changed connection is live.",
     "rejected": "The change is thrown away. The live connection stays as it is.",
+    "contacts": "The IT contacts are saved.",
     "off": "Single sign-on is switched off.",
     "domain": "The domain is added. Publish its TXT record, then check.",
     "verified": "The domain is verified.",
@@ -50,6 +51,7 @@ def security_page(
     errors: dict[str, str] | None = None,
     failure: dict[str, str | None] | None = None,
     new_link: str = "",
+    typed_contacts: str | None = None,
 ) -> Response:
     """The page, perhaps with what is wrong in one of its forms, or with a link that is shown this once."""
     found = organization.get(r.db, r.member.organization_id)
@@ -62,6 +64,7 @@ def security_page(
         errors=errors or {},
         alert=failure,
         new_link=new_link,
+        typed_contacts=typed_contacts,
         organization=found,
         login_url=f"{r.settings.base_url}/login/sso/{found.slug}",
         state=_state(found, shown),

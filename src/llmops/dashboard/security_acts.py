@@ -10,11 +10,13 @@ from llmops.accounts import sessions
 from llmops.audit import log
 from llmops.audit.actions import Action
 from llmops.base.clock import readable
+from llmops.base.email import normalise
 from llmops.base.sealing import same
 from llmops.broker import connections, drafts
 from llmops.broker.connections import Connection, Kind
 from llmops.broker.portal import links
 from llmops.broker.portal.links import Intent
+from llmops.broker.portal.steps import ACTIVATE
 from llmops.dashboard.security import PAGE, security_page
 from llmops.errors import (
     BreakGlassNeeded,
@@ -37,12 +39,13 @@ from llmops.web.doors import post
 from llmops.web.render import alert
 from llmops.web.request import Request, see_other
 
+_MOST_CONTACTS = 10
+
 
 def make_link(r: Request) -> Response:
     """POST: an Admin Portal link of the organization's own, sent to the administrator or shown once (ADM-03)."""
     limits.check(r, "portal.links", r.member.organization_id, most=20, window_seconds=3600)
     found = organization.get(r.db, r.member.organization_id)
-    contacts = r.field("contacts").replace(",", " ").replace(";", " ").split()
     intent = Intent(r.field("intent")) if r.field("intent") in set(Intent) else Intent.SETUP_SSO
     try:
         made, secret = links.make(
@@ -51,7 +54,7 @@ def make_link(r: Request) -> Response:
             found.id,
             intent=intent,
             kind=None,
-            contacts=contacts[:10],
+            contacts=_addresses(r.field("contacts")),
             made_by=r.member.user_id,
             now=r.now,
         )
@@ -88,6 +91,7 @@ def approve(r: Request) -> Response:
         return security_page(r, failure=alert(failure))
     before = connections.get(r.db, drafts.address_id(draft))
     live = drafts.promote(r.db, r.sealer, draft)
+    links.approved(r.db, r.member.organization_id, step=ACTIVATE, now=r.now)
     if (before.idp_entity_id, before.issuer) != (live.idp_entity_id, live.issuer):
         _end_company_sessions(r)
     _record(r, Action.CONNECTION_APPROVED, target=live.id)
@@ -101,6 +105,32 @@ def reject(r: Request) -> Response:
     drafts.discard(r.db, draft)
     _record(r, Action.CONNECTION_CHANGED, target=drafts.address_id(draft), outcome="an owner rejected the change")
     return see_other(f"{PAGE}?done=rejected")
+
+
+def set_contacts(r: Request) -> Response:
+    """POST: who gets the letters about a connection's certificates and secrets, and in them the links to renew them.
+
+    Whoever is taken out loses the links that were sent to them: people leave their company's IT, and letters stay.
+    """
+    connection = _own_connection(r, r.field("connection"))
+    typed = r.field("it_contacts")
+    try:
+        wanted = list(dict.fromkeys(normalise(address) for address in _addresses(typed)))
+    except InvalidEmail as failure:
+        return security_page(r, errors={"it_contacts": failure.message}, typed_contacts=typed)
+    same_connection = drafts.address_id(connection)
+    for one in connections.of_organization(r.db, r.member.organization_id):
+        if drafts.address_id(one) == same_connection:  # a draft of it takes its contacts along when it goes live
+            connections.set_contacts(r.db, one, wanted)
+    gone = set(connection.contacts) - set(wanted)
+    for link in links.of_organization(r.db, r.member.organization_id):
+        if gone & set(link.contacts) and links.revoke(r.db, link.organization_id, link.id, now=r.now):
+            _record(r, Action.PORTAL_LINK_REVOKED, target=link.id)
+    if wanted != connection.contacts:
+        told = ", ".join(wanted) or "nobody"
+        _record(r, Action.CONNECTION_CHANGED, target=same_connection, it_contacts=told)
+        _tell_owners(r, "dashboard/mail/contacts_changed", contacts=told)
+    return see_other(f"{PAGE}?done=contacts")
 
 
 def switch_off(r: Request) -> Response:
@@ -186,6 +216,11 @@ def _end_company_sessions(r: Request) -> None:
     sessions.end_in_organization(r.db, actor.organization_id, methods=["sso"], now=r.now, except_for=actor.session_id)
 
 
+def _addresses(typed: str) -> list[str]:
+    """What somebody typed for addresses, with commas, semicolons or spaces between; the first ten."""
+    return typed.replace(",", " ").replace(";", " ").split()[:_MOST_CONTACTS]
+
+
 def _own_connection(r: Request, connection_id: str) -> Connection:
     """Raises: NotFound, for another organization's id exactly as for one that is not there (TEN-20)."""
     for connection in connections.of_organization(r.db, r.member.organization_id):
@@ -249,10 +284,11 @@ doors = [
     post(f"{PAGE}/links/revoke", revoke_link, only="owner"),
     post(f"{PAGE}/changes/approve", approve, only="owner", recent=PAGE),
     post(f"{PAGE}/changes/reject", reject, only="owner"),
+    post(f"{PAGE}/contacts", set_contacts, only="owner", recent=PAGE),
     post(f"{PAGE}/off", switch_off, only="owner", recent=PAGE),
     post(f"{PAGE}/domains/claim", claim_domain, only="owner", recent=PAGE),
     post(f"{PAGE}/domains/check", check_domain, only="owner", asks=_session_key),
     post(f"{PAGE}/domains/remove", remove_domain, only="owner", recent=PAGE),
-    post(f"{PAGE}/break-glass/name", name_owner, only="owner", recent=PAGE),
+    post(f"{PAGE}/break-glass/name", name_owner, only="owner", recent=PAGE, lasting=True),
     post(f"{PAGE}/break-glass/unname", unname_owner, only="owner", recent=PAGE),
 ]

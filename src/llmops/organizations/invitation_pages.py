@@ -100,7 +100,7 @@ def _invitation_id(r: Request) -> str:
 
 doors = [
     get(_PAGE, show, only="admin"),
-    post(_PAGE, invite, only="admin"),
-    post(f"{_OPEN}/resend", resend, only="admin"),
+    post(_PAGE, invite, only="admin", lasting=True),
+    post(f"{_OPEN}/resend", resend, only="admin", lasting=True),
     post(f"{_OPEN}/revoke", revoke, only="admin"),
 ]

@@ -77,8 +77,8 @@ def _member_id(r: Request) -> str:
 
 doors = [
     get(_PATH, show, signed_in=True),
-    post(f"{_PATH}/role", change_role, only="admin", guard=_fresh_for_owners),
+    post(f"{_PATH}/role", change_role, only="admin", lasting=True, guard=_fresh_for_owners),
     post(f"{_PATH}/suspend", suspend, only="admin", guard=_fresh_for_owners),
-    post(f"{_PATH}/resume", resume, only="admin", guard=_fresh_for_owners),
+    post(f"{_PATH}/resume", resume, only="admin", lasting=True, guard=_fresh_for_owners),
     post(f"{_PATH}/remove", remove, only="admin", guard=_fresh_for_owners),
 ]

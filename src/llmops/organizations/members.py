@@ -12,7 +12,7 @@ from llmops.accounts.sessions import Method, Session
 from llmops.accounts.users import User, full_name
 from llmops.base import ids
 from llmops.db.tables import Base, Db, add, change, find, one
-from llmops.errors import NoSeatsLeft
+from llmops.errors import NoSeatsLeft, PasswordByLetter
 from llmops.organizations.organization import Organization, lock, seats_of
 from llmops.organizations.roles import Role
 from llmops.web.actor import Actor
@@ -126,6 +126,17 @@ def count_of(db: Db, user_id: str) -> int:
     return db.execute(select(func.count()).select_from(Member).where(Member.user_id == user_id)).scalar_one()
 
 
+def require_only_here(r: Request) -> None:
+    """Whom a company's sign-in let in sets a first password only if it opens nothing of another organization (TEN-03).
+
+    Raises: PasswordByLetter.
+    """
+    with r.looking() as db:
+        elsewhere = count_of(db, r.member.user_id) > 1
+    if elsewhere and r.member.method == "sso":
+        raise PasswordByLetter(user=r.member.user_id)
+
+
 def active_count(db: Db, organization_id: str) -> int:
     """How many seats are taken."""
     where = (Member.organization_id == organization_id) & (Member.status == "active")
@@ -145,7 +156,7 @@ def seen(db: Db, organization_id: str, user_id: str, *, method: str, now: dateti
 
 _BEHIND_SESSION = (
     select(
-        Session.last_seen_at, Session.authenticated_at, Session.connection_id, Session.method,
+        Session.last_seen_at, Session.ends_at, Session.authenticated_at, Session.connection_id, Session.method,
         User.email, User.first_name, User.last_name,
         Member.role, Organization.name, Organization.slug, Organization.plan, Organization.sso_enforced_at,
     )
@@ -189,7 +200,9 @@ def actor(r: Request) -> Actor | None:
         ).first()
     if row is None:
         return None
-    if (r.now - row.last_seen_at).total_seconds() > _TOUCH_SECONDS:
+    used_at = row.last_seen_at
+    if (r.now - used_at).total_seconds() > _TOUCH_SECONDS:
+        used_at = r.now
         r.afterwards(lambda db: _touch(db, claims, r.now))
     return Actor(
         session_id=claims.session_id,
@@ -205,6 +218,8 @@ def actor(r: Request) -> Actor | None:
         method=row.method,
         connection_id=row.connection_id,
         authenticated_at=row.authenticated_at,
+        ends_at=row.ends_at,
+        ends_unused_at=min(row.ends_at, used_at + timedelta(seconds=r.settings.session_idle_seconds)),
         sso_enforced=row.sso_enforced_at is not None,
     )
 

@@ -38,11 +38,15 @@ from llmops.organizations.roles import NEEDS_PROOF, Role
 
 @dataclass(frozen=True)
 class Welcome:
-    """Who signed in. `created`: the account was made now; `linked`: an existing one was connected now."""
+    """Who signed in. `created`: the account was made now; `linked`: an existing one was connected now.
+
+    `email_before`: the address that the identity provider has replaced now, to which a notice goes (PWD-17).
+    """
 
     user: User
     created: bool = False
     linked: bool = False
+    email_before: str = ""
 
 
 def welcome(
@@ -117,8 +121,8 @@ def _known(db: Db, organization: Organization, identity: Identity, profile: Prof
     identities.used(db, identity.id, now=now)
     if (user.first_name, user.last_name) != (profile.first_name, profile.last_name):
         users.rename(db, user.id, first_name=profile.first_name, last_name=profile.last_name)
-    if user.email != profile.email:
-        _take_new_email(db, organization, user, profile.email, now=now)
+    if user.email != profile.email and _may_take_new_email(db, organization, user):
+        return Welcome(_take_new_email(db, organization, user, profile.email, now=now), email_before=user.email)
     return Welcome(user)
 
 
@@ -131,15 +135,18 @@ def _is_somebody_else(user: User, profile: Profile) -> bool:
     return user.email != profile.email and all(before.casefold() != after.casefold() for before, after in names)
 
 
-def _take_new_email(db: Db, organization: Organization, user: User, email: str, *, now: datetime) -> None:
-    """The identity provider renamed the person; it may, inside verified domains, and without collision (TEN-13).
+def _may_take_new_email(db: Db, organization: Organization, user: User) -> bool:
+    """Whether the identity provider may rename the person: inside verified domains (TEN-13).
 
     An address outside them was proven to us by another way, so it stays: this organization does not own it. Nor does
     it own the account of somebody who is at home in another organization too: who names the address gets the letters
     that reset the password, and with it the other membership (TEN-03).
     """
-    if domain_of(user.email) not in domains.verified(db, organization.id) or members.count_of(db, user.id) > 1:
-        return
+    return domain_of(user.email) in domains.verified(db, organization.id) and members.count_of(db, user.id) == 1
+
+
+def _take_new_email(db: Db, organization: Organization, user: User, email: str, *, now: datetime) -> User:
+    """The identity provider renamed the person. Returns them as they are now. Raises: EmailTaken (TEN-13)."""
     try:
         users.change_email(db, user.id, email=email, now=now)
     except EmailInUse:
@@ -155,6 +162,9 @@ def _take_new_email(db: Db, organization: Organization, user: User, email: str, 
         before=user.email,
         after=email,
     )
+    renamed = users.get(db, user.id)
+    assert renamed is not None, "it was read in this transaction"
+    return renamed
 
 
 def _require_never_erased(
@@ -216,6 +226,8 @@ def _link(
     """An account has this address already. Who may be connected at once, and who has to prove that it is theirs."""
     member = _require_active(db, organization, user)
     if user.email_verified_at is None:
+        if members.count_of(db, user.id) > 1:  # each organization's word is for itself alone (TEN-03)
+            raise AccountElsewhere(email=user.email, organization=organization.slug)
         # Whoever set this password never proved the address; the verified domain's identity provider does (TEN-08).
         proof.take_over(db, user, now=now)
     elif not proven and (Role(member.role) in NEEDS_PROOF or profile.email_verified is None):

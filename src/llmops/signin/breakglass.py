@@ -26,7 +26,7 @@ from llmops.mail import letters
 from llmops.organizations import emergency, members, organization, owners
 from llmops.organizations.members import Member
 from llmops.organizations.organization import Organization
-from llmops.signin.credentials import count_try, may_try_code
+from llmops.signin.credentials import count_try, may_try_code, was_right
 from llmops.signin.entry import enter
 from llmops.web.doors import get, post
 from llmops.web.render import render
@@ -143,6 +143,7 @@ def _checked(r: Request, email: str) -> tuple[User, Organization]:
         factors.check(r.db, r.sealer, user.id, code=code, now=r.now)
     except SecondFactorWrong:  # the same code was faster elsewhere
         raise BreakGlassRefused(problem="the code was used meanwhile") from None
+    was_right(r)
     return user, found
 
 
@@ -155,11 +156,16 @@ def tell_owners(r: Request, found: Organization, user: User, *, template: str) -
         found.id,
         template=template,
         now=r.now,
-        who=f"{letters.harmless(f'{user.first_name} {user.last_name}')} ({user.email})",
+        who=named(user),
         when=readable(r.now),
         device=f"{devices.browser(r.user_agent)} on {devices.device(r.user_agent)}",
         ip=r.ip,
     )
+
+
+def named(user: User) -> str:
+    """Who it was, as letters say it."""
+    return f"{letters.harmless(f'{user.first_name} {user.last_name}')} ({user.email})"
 
 
 def _page(r: Request, *, email: str = "", failure: BreakGlassRefused | TooManyAttempts | None = None) -> Response:

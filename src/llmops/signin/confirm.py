@@ -8,7 +8,7 @@ from llmops.audit.actions import Action
 from llmops.errors import Failure, NotConfirmed, SecondFactorWrong, TooManyAttempts
 from llmops.organizations import organization
 from llmops.signin import confirm_letter, embedded
-from llmops.signin.credentials import count_try, may_try_code
+from llmops.signin.credentials import count_try, may_try_code, was_right
 from llmops.signin.entry import enter
 from llmops.web.doors import get, post
 from llmops.web.render import render
@@ -77,6 +77,7 @@ def _require_proof(r: Request) -> None:
             factors.check(r.db, r.sealer, user_id, code=code, now=r.now)
         except SecondFactorWrong:  # the same code was faster elsewhere
             raise NotConfirmed(problem="the code was used meanwhile") from None
+    was_right(r)
 
 
 def _page(r: Request, next_path: str, *, failure: Failure | None = None) -> Response:

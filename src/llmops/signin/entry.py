@@ -28,11 +28,13 @@ def enter(
     proven_at: datetime | None = None,
     first_time: bool = False,
     action: Action = Action.SIGNED_IN,
+    login_id: str | None = None,
 ) -> Response:
     """Open a session in this browser and go on. A session that was there ends: its id is never used again (SES-06).
 
     `proven_at`: when an identity provider asked the person again because we had told it to. Without that nobody knows
-    when it last did, so such a session counts as proven long ago (SES-12).
+    when it last did, so such a session counts as proven long ago (SES-12). `login_id`: the attempt that an identity
+    provider answered; the audit log leads to it.
     """
     if r.actor is not None:
         sessions.end(r.db, r.actor.session_id, user_id=r.actor.user_id, now=r.now)
@@ -53,7 +55,17 @@ def enter(
         user_agent=r.user_agent,
     )
     members.seen(r.db, organization_id, user_id, method=method, now=r.now)
-    log.record(r.db, action, organization_id=organization_id, actor=user_id, ip=r.ip, now=r.now, method=method)
+    log.record(
+        r.db,
+        action,
+        organization_id=organization_id,
+        actor=user_id,
+        ip=r.ip,
+        now=r.now,
+        method=method,
+        connection=connection_id,
+        attempt=login_id,
+    )
     r.site.metrics.login(method=method)
     r.set_cookie(sessions.COOKIE, cookie)
     known_browsers.remember(r, user_id)
@@ -73,6 +85,7 @@ def leave(r: Request) -> str:
         actor=actor.user_id,
         ip=r.ip,
         now=r.now,
+        method=actor.method,
     )
     r.clear_cookie(sessions.COOKIE)
     return actor.method

@@ -1,13 +1,19 @@
 """Browsers that were let in to an account before: what strangers try elsewhere does not lock them out (PWD-06).
 
 The cookie proves that, and gives no right but tries of its own. It holds a random name for the browser and a keyed
-hash for each of the last few accounts. Source: OWASP, Slow Down Online Guessing Attacks with Device Cookies.
+hash for each of the last few accounts, over the password of that moment too: who resets it because somebody knew it
+leaves that somebody no browser with tries. Source: OWASP, Slow Down Online Guessing Attacks with Device Cookies.
 """
 
 import re
 
+from sqlalchemy import select
+
 from llmops.accounts import users
+from llmops.accounts.passwords import Password
+from llmops.accounts.users import User
 from llmops.base.sealing import same, token
+from llmops.db.tables import Db
 from llmops.web.request import Request
 
 COOKIE = "__Host-llmops_known"
@@ -21,7 +27,7 @@ def remember(r: Request, user_id: str) -> None:
     user = users.get(r.db, user_id)
     assert user is not None, "somebody was let in"
     name, marks = _read(r)
-    mark = _mark(r, name, user.email)
+    mark = _mark(r, r.db, name, user.email)
     kept = [mark, *(other for other in marks if other != mark)][:_MOST]
     r.set_cookie(COOKIE, ".".join((name, *kept)), max_age_seconds=_YEAR_SECONDS)
 
@@ -29,7 +35,10 @@ def remember(r: Request, user_id: str) -> None:
 def name_of(r: Request, email: str) -> str | None:
     """The name of this browser, if it was let in to the account of this address before."""
     name, marks = _read(r)
-    mine = _mark(r, name, email)
+    if not marks:
+        return None
+    with r.looking() as db:
+        mine = _mark(r, db, name, email)
     return name if any(same(mark, mine) for mark in marks) else None
 
 
@@ -40,5 +49,8 @@ def _read(r: Request) -> tuple[str, list[str]]:
     return name, marks
 
 
-def _mark(r: Request, name: str, email: str) -> str:
-    return r.sealer.hashed("browser.known", f"{name}\0{email}")
+def _mark(r: Request, db: Db, name: str, email: str) -> str:
+    """What only a browser has that was let in to the account of this address since its password was set."""
+    theirs = select(Password.hash).join(User.table(), User.id == Password.user_id).where(User.email == email)
+    password_hash = db.execute(theirs).scalar_one_or_none() or ""
+    return r.sealer.hashed("browser.known", f"{name}\0{email}\0{password_hash}")

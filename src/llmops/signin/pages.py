@@ -14,6 +14,7 @@ from llmops.errors import (
     FormExpired,
     NotFound,
     OrganizationUnknown,
+    SessionOver,
     SignInFailure,
     SignInUnclear,
     SsoRequired,
@@ -25,7 +26,7 @@ from llmops.errors import (
 from llmops.organizations import members, organization
 from llmops.organizations.organization import Organization
 from llmops.signin import enforcement, second_step
-from llmops.signin.credentials import count_try
+from llmops.signin.credentials import count_try, was_right
 from llmops.signin.entry import LAST_METHOD_COOKIE, enter, leave
 from llmops.web.doors import get, post
 from llmops.web.failures import as_page
@@ -37,7 +38,7 @@ log = structlog.stdlib.get_logger("llmops.signin")
 
 TYPED_COOKIE = "__Host-llmops_typed"
 _REFERENCE = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{4}|[0-9a-f]{16}")
-_SHOWN_HERE = (SignInFailure, FormExpired, BodyUnreadable)
+_SHOWN_HERE = (SignInFailure, FormExpired, SessionOver, BodyUnreadable)
 _LOGGED = frozenset({"check", "problem", "reason", "because", "host", "connection", "login", "user", "scope"})
 """Facts in our own words. What came from outside may repeat a code or a secret: it stands in the trace alone, with the
 secrets of its attempt taken out (SEC-04)."""
@@ -79,7 +80,8 @@ def sign_in_page(
     asked = (r.query("email") or "") if r.method == "GET" else ""
     sso_email = sso_email or typed or asked or (f"@{domain}" if domain else "")
     last_method = r.cookies.get(LAST_METHOD_COOKIE)
-    in_sso = bool(only or domain or (shown and shown["code"] != WrongCredentials.code))
+    elsewhere = (WrongCredentials.code, SessionOver.code)  # not about single sign-on
+    in_sso = bool(only or domain or (shown and shown["code"] not in elsewhere))
     return render(
         r,
         "signin/sign_in.html",
@@ -127,6 +129,7 @@ def _sign_in(r: Request, email: str, password: str, next_path: str) -> Response:
     home = members.home_of(r.db, user.id, by_password=True)
     if home is None:
         raise SsoRequired(user=user.id) if members.home_of(r.db, user.id) else WrongCredentials()
+    was_right(r)
     passwords.rehash_if_old(r.db, user.id, password_hash=stored, password=password, now=r.now)
     if factors.enrolled(r.db, user.id):
         return second_step.ask(r, user, return_to=next_path)

@@ -1,6 +1,7 @@
 """Rescue: a one-time way in for an owner when single sign-on is broken, issued by the operator and told to all owners.
 
-The last resort, when no emergency owner can get in either (TEN-19).
+The last resort, when no emergency owner can get in either (TEN-19). They are told when it is issued and when it is
+used. Its session is there to repair single sign-on: doors that give somebody a lasting way in stay shut to it.
 """
 
 from datetime import datetime, timedelta
@@ -12,13 +13,14 @@ from llmops.accounts.users import User
 from llmops.accounts.verification import OneTimeLink, Purpose
 from llmops.audit import log
 from llmops.audit.actions import Action
+from llmops.base.clock import readable
 from llmops.base.sealing import Sealer
 from llmops.db.tables import Db
 from llmops.errors import LetterSpent, RescueNeedsOwner
-from llmops.organizations import members, organization
+from llmops.organizations import members, organization, owners
 from llmops.organizations.organization import Organization
 from llmops.settings import Settings
-from llmops.signin.breakglass import tell_owners
+from llmops.signin.breakglass import named, tell_owners
 from llmops.signin.entry import enter
 from llmops.web import one_time
 from llmops.web.doors import get, post
@@ -32,13 +34,15 @@ SESSION_LASTS = timedelta(hours=1)
 def issue(
     db: Db, sealer: Sealer, settings: Settings, found: Organization, *, email: str, by: str, now: datetime
 ) -> str:
-    """The address that lets an owner in, once, within half an hour. Raises: RescueNeedsOwner."""
+    """The address that lets an owner in, once, within half an hour. Every owner is told. Raises: RescueNeedsOwner."""
     user = users.with_email(db, email)
     if user is None or not _is_owner(db, found, user):
         raise RescueNeedsOwner(seen=email, organization=found.slug)
     payload = {"organization": found.id}
     secret = verification.issue(db, sealer, Purpose.RESCUE, subject=user.id, payload=payload, now=now)
     log.record(db, Action.RESCUE_ISSUED, organization_id=found.id, actor=by, target=user.id, now=now, email=email)
+    who, until = named(user), readable(now + LIFE)
+    owners.tell(db, sealer, settings, found.id, template="signin/mail/rescue_issued", now=now, who=who, until=until)
     return f"{settings.base_url}/login/rescue?token={secret}"
 
 

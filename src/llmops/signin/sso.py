@@ -28,6 +28,7 @@ from llmops.mail import letters
 from llmops.organizations import organization
 from llmops.organizations.organization import Organization
 from llmops.provisioning import jit
+from llmops.provisioning.jit import Welcome
 from llmops.signin import embedded, policy, starts
 from llmops.signin.entry import enter
 from llmops.signin.pages import TYPED_COOKIE, back_to_sign_in, show_for_organization
@@ -107,6 +108,8 @@ def callback(r: Request) -> Response:
         r.afterwards(partial(starts.take_back, sealer=r.sealer, ip=r.ip, organization_id=found.id, now=r.now))
     if welcome.linked:
         _tell_linked(r, welcome.user.email, found)
+    if welcome.email_before:
+        _tell_renamed(r, welcome, found)
     if r.actor is not None and r.actor.user_id != welcome.user.id:
         return _ask_to_replace(r, redeemed, welcome.user.id, welcome.user.email)
     return enter(
@@ -119,25 +122,43 @@ def callback(r: Request) -> Response:
         proven_at=redeemed.forced_at,
         return_to=redeemed.return_to,
         first_time=welcome.created,
+        login_id=redeemed.login_id,
     )
 
 
 def _proven(r: Request, redeemed: Redeemed) -> str | None:
     """The user id that this browser's session proves for linking (TEN-10), if any.
 
-    A session that another organization's identity provider opened proves nothing here (TEN-03). Nor does any for an
+    A session that another organization's identity provider opened proves nothing here (TEN-03), nor does one of a
+    rescue link, which may repair single sign-on and plant no way in (TEN-19). Nor does any for an
     answer that nobody asked for: anybody can make a browser bring it. Nor does an old one: the link is a credential,
     and a stolen cookie must not become one that stays (SES-12).
     """
     actor = r.actor
     if actor is None or actor.organization_id != redeemed.organization_id or not redeemed.asked_for:
         return None
-    return actor.user_id if actor.is_fresh(r.now) else None
+    return actor.user_id if actor.is_fresh(r.now) and not actor.is_rescued else None
 
 
 def _tell_linked(r: Request, email: str, found: Organization) -> None:
     values = {"organization_name": found.name, "when": readable(r.now)}
     letters.send(r.db, r.sealer, r.settings, to=email, template="provisioning/mail/linked", now=r.now, **values)
+
+
+def _tell_renamed(r: Request, welcome: Welcome, found: Organization) -> None:
+    """Write to the address of before: its reader is the one who would notice a rename that nobody wanted (PWD-17)."""
+    letters.send(
+        r.db,
+        r.sealer,
+        r.settings,
+        to=welcome.email_before,
+        template="accounts/mail/email_changed",
+        now=r.now,
+        before=welcome.email_before,
+        after=welcome.user.email,
+        organization_name=letters.harmless(found.name),
+        when=readable(r.now),
+    )
 
 
 def _ask_for_proof(r: Request, redeemed: Redeemed, found: Organization, failure: LinkProofNeeded) -> Response:
@@ -214,6 +235,7 @@ def _payload(r: Request, redeemed: Redeemed, user_id: str) -> dict[str, str]:
         "user": user_id,
         "organization": redeemed.organization_id,
         "connection": redeemed.connection_id,
+        "login": redeemed.login_id,
         "subject": redeemed.profile.subject,
         "return_to": redeemed.return_to,
         "browser": r.sealer.hashed("link.browser", r.browser),
@@ -238,6 +260,7 @@ def _enter_from(r: Request, payload: dict[str, str]) -> Response:
         connection_id=payload["connection"],
         not_after=datetime.fromisoformat(ends_at) if ends_at else None,
         return_to=payload["return_to"],
+        login_id=payload.get("login"),  # a link from before an upgrade names none
     )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from starlette.responses import Response
 
 from llmops.audit import reading
+from llmops.audit.actions import Action
 from llmops.audit.reading import Wanted
 from llmops.billing import sales, subscriptions
 from llmops.broker import certificates, connections, logins
@@ -29,6 +30,8 @@ from llmops.staff.sessions import Colleague
 from llmops.web.request import Request
 
 MOST_ENTRIES = 50
+_SIGN_INS = (Action.SIGNED_IN, Action.SIGNED_OUT, Action.CONFIRMED)
+"""What everybody does every day. Ways in for an emergency are none of these."""
 LIVES_DAYS = (1, 3, 7, 14, 30)
 _DONE = {
     "plan": "The contract is changed.",
@@ -126,6 +129,7 @@ def page(r: Request, who: Colleague, customer: Organization, *, failure: Failure
         **_people(r, customer),
         **_sign_in(r, who, customer),
         timeline=_timeline(r, customer),
+        with_sign_ins=_with_sign_ins(r),
     )
 
 
@@ -167,8 +171,13 @@ def _sign_in(r: Request, who: Colleague, customer: Organization) -> dict[str, ob
 
 
 def _timeline(r: Request, customer: Organization) -> list[Line]:
-    """The last entries of the customer's audit log, as they read them."""
-    return audit_entries.lines(r.db, customer.id, reading.search(r.db, customer.id, Wanted(), most=MOST_ENTRIES))
+    """The last entries of the customer's audit log, as they read them; sign-ins only with `?sign_ins=1`."""
+    wanted = Wanted(without=() if _with_sign_ins(r) else _SIGN_INS)
+    return audit_entries.lines(r.db, customer.id, reading.search(r.db, customer.id, wanted, most=MOST_ENTRIES))
+
+
+def _with_sign_ins(r: Request) -> bool:
+    return r.method == "GET" and r.query("sign_ins") == "1"
 
 
 def _connection(r: Request, connection: Connection) -> ConnectionRow:

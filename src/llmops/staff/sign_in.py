@@ -15,7 +15,7 @@ from llmops.audit import log
 from llmops.audit.actions import Action
 from llmops.base.email import normalise
 from llmops.errors import Failure, InvalidEmail, SecondFactorWrong, SecretKeyMismatch, TooManyAttempts, WrongCredentials
-from llmops.staff import people, sessions
+from llmops.staff import known_browsers, people, sessions
 from llmops.staff.console import SIGN_IN
 from llmops.staff.people import StaffMember
 from llmops.web import limits
@@ -52,7 +52,10 @@ def check_password(r: Request) -> Response:
         limits.check(r, "staff.address", block, most=60, window_seconds=300)
         email = _normalised(typed)
         limits.check(r, "staff.pair", f"{email} {block}", most=10, window_seconds=600)
-        limits.check(r, "staff.account", email, most=100, window_seconds=3600)
+        if (browser := known_browsers.name_of(r, email)) is not None:
+            limits.check(r, "staff.browser", f"{email} {browser}", most=20, window_seconds=3600)
+        else:
+            limits.check(r, "staff.account", email, most=100, window_seconds=3600)
         member = _member(r, email, r.field("password"))
     except (WrongCredentials, TooManyAttempts) as failure:
         return _password_page(r, next_path=next_path, email=typed[:254], failure=failure)
@@ -85,6 +88,7 @@ def check_code(r: Request) -> Response:
         _record(r, Action.STAFF_SIGN_IN_FAILED, member, code=failure.code)
         return _code_page(r, step, failure=failure)
     sessions.open_session(r, member.id)
+    known_browsers.remember(r, member)
     r.clear_cookie(STEP_COOKIE)
     _record(r, Action.STAFF_SIGNED_IN, member)
     if fresh_codes:

@@ -9,7 +9,10 @@ RECENT = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Actor:
-    """A signed-in person, acting in exactly one organization for as long as the session lasts (TEN-03)."""
+    """A signed-in person, acting in exactly one organization for as long as the session lasts (TEN-03).
+
+    The session ends at `ends_at` in any case, and at `ends_unused_at` if nothing comes from the browser until then.
+    """
 
     session_id: str
     user_id: str
@@ -24,6 +27,8 @@ class Actor:
     method: str
     connection_id: str | None
     authenticated_at: datetime
+    ends_at: datetime
+    ends_unused_at: datetime
     sso_enforced: bool = False  # passwords open no door of the organization
 
     @property
@@ -40,6 +45,11 @@ class Actor:
     def is_fresh(self, now: datetime) -> bool:
         """Whether the person has proven recently who they are (SES-12)."""
         return now - self.authenticated_at <= RECENT
+
+    @property
+    def is_rescued(self) -> bool:
+        """Whether the operator's one-time link opened the session: it is there to repair single sign-on (TEN-19)."""
+        return self.method == "rescue"
 
     @property
     def is_owner(self) -> bool:

@@ -30,7 +30,8 @@ class Door:
     """One method of one path. `csrf` asks for the anti-forgery token; `limit_bytes` bounds the body.
 
     `only`: the least role that may enter. `recent`: the person must have proven who they are in the last ten minutes
-    (SES-12); the page where the form stands, to come back to. `asks`: the handler waits for somebody else's servers, so
+    (SES-12); the page where the form stands, to come back to. `lasting`: it gives somebody a way in that stays, which a
+    rescue session does not (TEN-19). `asks`: the handler waits for somebody else's servers, so
     that only some requests may be in it at once (NET-06). `uploads`: the form may carry files.
     """
 
@@ -41,6 +42,7 @@ class Door:
     signed_in: bool = False
     only: Only = ""
     recent: str = ""
+    lasting: bool = False
     csrf: bool = False
     asks: Asks | None = None
     uploads: bool = False
@@ -56,6 +58,7 @@ def get(
     signed_in: bool = False,
     only: Only = "",
     recent: str = "",
+    lasting: bool = False,
     writes: bool = False,
     asks: Asks | None = None,
     guard: Guard | None = None,
@@ -64,8 +67,8 @@ def get(
     """A page. `writes` only for the ways back from an identity provider, which a random state protects."""
     signed_in = signed_in or bool(only)
     return Door(
-        "GET", path, handler, writes=writes, signed_in=signed_in, only=only, recent=recent, asks=asks, guard=guard,
-        edge=edge,
+        "GET", path, handler, writes=writes, signed_in=signed_in, only=only, recent=recent, lasting=lasting,
+        asks=asks, guard=guard, edge=edge,
     )  # fmt: skip
 
 
@@ -76,6 +79,7 @@ def post(
     signed_in: bool = False,
     only: Only = "",
     recent: str = "",
+    lasting: bool = False,
     csrf: bool = True,
     asks: Asks | None = None,
     uploads: bool = False,
@@ -85,6 +89,7 @@ def post(
 ) -> Door:
     """A form. `csrf=False` only for what an identity provider posts here (WEB-01)."""
     return Door(
-        "POST", path, handler, writes=True, signed_in=signed_in or bool(only), only=only, recent=recent, csrf=csrf,
-        asks=asks, uploads=uploads, limit_bytes=UPLOAD_BYTES if uploads else limit_bytes, guard=guard, edge=edge,
+        "POST", path, handler, writes=True, signed_in=signed_in or bool(only), only=only, recent=recent,
+        lasting=lasting, csrf=csrf, asks=asks, uploads=uploads,
+        limit_bytes=UPLOAD_BYTES if uploads else limit_bytes, guard=guard, edge=edge,
     )  # fmt: skip

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse
 
 from llmops.base import outside
 from llmops.errors import Failure
+from llmops.web import staying
 from llmops.web.markup import marked
 from llmops.web.request import Request
 from llmops.web.security import csrf_token
@@ -65,7 +66,7 @@ def render(
     failure: Failure | None = None,
     **values: object,
 ) -> HTMLResponse:
-    """A page. Every template also gets `actor`, `csrf`, `theme`, `path` and `support_email`.
+    """A page. Every template also gets `actor`, `csrf`, `theme`, `path`, `support_email` and `seconds_left`.
 
     With a `failure` it is the form once more: the page has its status, shows it as `alert`, and says when to try again.
     """
@@ -76,6 +77,7 @@ def render(
         theme=theme if theme in ("light", "dark") else "",
         path=r.path,
         support_email=r.settings.support_email,
+        seconds_left=staying.seconds_left(r),
         **({"flash": None, "alert": alert(failure) if failure else None} | values),
     )
     retry_after = failure.facts.get("retry_after_seconds") if failure else None

@@ -8,6 +8,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from llmops.errors import FormExpired
+from llmops.settings import Settings
 from llmops.web.request import Request
 
 PORTAL_COOKIE = "__Host-llmops_portal"
@@ -18,13 +19,12 @@ _FETCH_SITES = ("same-origin", "none", "")
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action {targets}"
+    "connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; {reports}; form-action {targets}"
 )
-CONTENT_SECURITY_POLICY = _POLICY.format(targets="'self'")
-"""The policy of every page (WEB-03)."""
+REPORTS_PATH = "/csp-reports"
+"""Where browsers send what broke the policy; see `web/reports.py`."""
 
 _HEADERS = {
-    "content-security-policy": CONTENT_SECURITY_POLICY,
     "strict-transport-security": "max-age=31536000; includeSubDomains",
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",  # with no-referrer browsers send "Origin: null" with our own forms
@@ -35,13 +35,24 @@ _HEADERS = {
 }
 
 
+def content_security_policy(*, development: bool) -> str:
+    """The policy of every page (WEB-03)."""
+    return _policy("'self'", development=development)
+
+
 def leading_to_identity_providers(*, development: bool) -> str:
     """The policy of a page whose form ends at an identity provider.
 
     Chromium holds `form-action` against every redirect that follows a form, and the identity provider is not known
     when the page is made. See docs/decisions/0004.
     """
-    return _POLICY.format(targets="'self' https:" + (" http:" if development else ""))
+    return _policy("'self' https:" + (" http:" if development else ""), development=development)
+
+
+def _policy(targets: str, *, development: bool) -> str:
+    """With both ways to report where the site has https: see docs/decisions/0010."""
+    reports = f"report-uri {REPORTS_PATH}" + ("" if development else "; report-to csp")
+    return _POLICY.format(reports=reports, targets=targets)
 
 
 def csrf_token(r: Request) -> str:
@@ -75,8 +86,11 @@ def check_csrf(r: Request) -> None:
 class SecurityHeaders:
     """ASGI middleware: every answer has the security headers, errors and static files too (WEB-04)."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
+        self.headers = _HEADERS | {"content-security-policy": content_security_policy(development=settings.development)}
+        if not settings.development:
+            self.headers["reporting-endpoints"] = f'csp="{settings.base_url}{REPORTS_PATH}"'
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the application answer, then add what it did not set itself."""
@@ -87,7 +101,7 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in self.headers.items():
                     headers.setdefault(name, value)
             await send(message)
 

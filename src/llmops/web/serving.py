@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from urllib.parse import urlencode
 
 import structlog
 from anyio import CapacityLimiter, fail_after, to_thread
@@ -23,13 +24,15 @@ from llmops.errors import (
     NotAllowed,
     NotFound,
     Overloaded,
+    RescueOnlyRepairs,
+    SessionOver,
     Unexpected,
 )
 from llmops.web.doors import FORM_BYTES, Door, Edge
 from llmops.web.failures import as_page
 from llmops.web.health import PATHS as HEALTH_PATHS
 from llmops.web.intake import Intake
-from llmops.web.request import Request, Site, see_other
+from llmops.web.request import Request, Site, local_path, see_other
 from llmops.web.security import check_csrf
 from llmops.web.turns import Turns
 
@@ -146,16 +149,36 @@ class Entrance:
 
 def _through(door: Door, r: Request) -> Response:
     if door.signed_in and r.actor is None:  # first: a form of a session that is over leads to the sign-in page
-        return see_other("/login" if r.path == "/" or r.method != "GET" else f"/login?next={r.path}")
+        return see_other(_sign_in(r, door))
     if door.guard is not None and (answer := door.guard(r)) is not None:
         return answer
     if door.csrf:
         check_csrf(r)
     if door.only and not (r.member.is_owner if door.only == "owner" else r.member.is_admin):
         raise NotAllowed(seen=r.member.role, expected=door.only)
+    if door.lasting and r.member.is_rescued:
+        raise RescueOnlyRepairs(user=r.member.user_id)
     if door.recent and not r.member.is_fresh(r.now):
         return see_other(f"/confirm?next={door.recent}")
     return door.handler(r)
+
+
+def _sign_in(r: Request, door: Door) -> str:
+    """Where to sign in, and from there back to the page; who loses what they typed is told so."""
+    if r.method == "GET":
+        return "/login" if r.path == "/" else f"/login?next={r.path}"
+    page = door.recent or _page_before(r)
+    if not page or len(r.form_pairs) < 2:  # a button alone, such as «Sign out»: nothing was typed
+        return "/login"
+    return f"/login?{urlencode({'sso_error': SessionOver.code, 'next': page})}"
+
+
+def _page_before(r: Request) -> str:
+    """The path of the page of ours where the form stood; empty when the browser does not say, or it was elsewhere."""
+    page = r.headers.get("referer", "")
+    if not page.startswith(f"{r.settings.base_url}/"):
+        return ""
+    return local_path(page.removeprefix(r.settings.base_url).partition("#")[0].partition("?")[0])
 
 
 def _refusal(r: Request, failure: Failure, edge: Edge) -> Response:

@@ -30,6 +30,7 @@ REFUSED: dict[str, dict[str, object]] = {
     "backslash in the path": {"authorization_endpoint": "https://idp.example.test/a\\b"},
     "delete character in the path": {"authorization_endpoint": "https://idp.example.test/a\x7fb"},
     "port that is none": {"token_endpoint": "https://idp.example.test:99999/token"},
+    "address without end": {"token_endpoint": "https://idp.example.test/" + "a" * 2000},
     "address is a number": {"token_endpoint": 7},
     "preset response_type": {"authorization_endpoint": ISSUER + "/authorize?response_type=token"},
     "preset redirect_uri": {"authorization_endpoint": ISSUER + "/authorize?redirect_uri="},

@@ -111,6 +111,16 @@ def test_the_first_connection_goes_live_at_once_and_everybody_concerned_is_told(
     assert world.depart(after).startswith("https://idp.example.test/sso")
 
 
+@pytest.mark.requirement("ADM-02")
+@pytest.mark.parametrize("intent", [Intent.RENEW_CERTIFICATE, Intent.ROTATE_SECRET])
+def test_a_link_for_a_repair_puts_no_first_connection_in_charge(world: World, intent: Intent) -> None:
+    acme = world.organization()
+    ready(world, acme)
+    portal.pass_test(world, portal.working(world, acme))
+    assert portal.post(portal.inside(world, acme, intent=intent), "/portal/activate").status == 403
+    assert portal.working(world, acme).state == "draft"
+
+
 def test_activating_twice_does_it_once(world: World) -> None:
     acme = world.organization()
     visitor = ready(world, acme)

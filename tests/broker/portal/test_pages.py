@@ -272,6 +272,47 @@ def test_the_stored_secret_is_not_handed_to_another_issuer(world: World) -> None
     assert portal.working(world, acme).issuer == op.ISSUER
 
 
+@pytest.mark.requirement("OIDC-18")
+def test_entra_is_asked_in_the_cloud_that_was_chosen_also_for_a_new_secret(world: World) -> None:
+    tenant, client = "6f2d1c3a-0000-4000-8000-00000000aaaa", "1b2c3d4e-0000-4000-8000-00000000cccc"
+    government = f"https://login.microsoftonline.us/{tenant}/v2.0"
+    idp = Issuer(government)
+    world.answering(idp)
+    acme = world.organization()
+    visitor = portal.inside(world, acme)
+    portal.choose(visitor, Kind.ENTRA_OIDC)
+    path = "/portal/entra-oidc/credentials"
+    assert visitor.get(path).form(path).fields["cloud"] == "global"
+    visitor.submit(
+        visitor.get(path), path, cloud="us", tenant_id=tenant, client_id=client, client_secret="the-first-secret"
+    )
+    assert portal.working(world, acme).issuer == government
+    assert visitor.get(path).form(path).fields["cloud"] == "us"
+    with world.database.writing() as db:
+        connections.activate(db, portal.working(world, acme), now=world.clock.now)
+    renewing = portal.inside(world, acme, intent=Intent.ROTATE_SECRET)
+    idp.calls.clear()
+    renewing.submit(renewing.get(path), path, client_secret="the-new-secret")
+    assert connections.client_secret(portal.working(world, acme), world.site.sealer) == "the-new-secret"
+    assert idp.calls[0].startswith("https://login.microsoftonline.us/")
+
+
+@pytest.mark.requirement("OIDC-18")
+def test_a_cloud_that_there_is_not_is_refused(world: World) -> None:
+    idp = Issuer()
+    world.answering(idp)
+    acme = world.organization()
+    visitor = portal.inside(world, acme)
+    portal.choose(visitor, Kind.ENTRA_OIDC)
+    path = "/portal/entra-oidc/credentials"
+    page = portal.post(
+        visitor, path, cloud="moon", tenant_id="6f2d1c3a-0000-4000-8000-00000000aaaa",
+        client_id="1b2c3d4e-0000-4000-8000-00000000cccc", client_secret="the-first-secret",
+    )  # fmt: skip
+    assert page.status >= 400
+    assert (idp.calls, portal.working(world, acme).issuer) == ([], None)
+
+
 def test_a_secret_alone_is_replaced_beside_the_live_connection(world: World) -> None:
     world.answering(Issuer())
     acme = world.organization()

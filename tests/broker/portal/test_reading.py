@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -532,3 +532,13 @@ def test_discovery_and_metadata_share_one_limit(world: World, issuers: Issuers) 
     with pytest.raises(TooManyAttempts):
         client(world)
     assert len(issuers.asked) == asked
+
+
+@pytest.mark.requirement("NET-01", "SAML-38")
+def test_private_addresses_are_allowed_without_allowing_http(world: World) -> None:
+    world.site = replace(world.site, settings=world.settings.model_copy(update={"outbound_allow_private": True}))
+    document = etree.tostring(build.metadata(signers=[signer()], sso=[(HTTP_REDIRECT, "http://10.1.2.3/sso")]))
+    with refused(MetadataInvalid, "sso_url_not_https"):
+        read(world, uploaded=document)
+    with pytest.raises(OidcDiscoveryInvalid):
+        client(world, issuer="http://10.1.2.3")

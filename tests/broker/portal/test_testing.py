@@ -292,6 +292,21 @@ def test_a_link_for_looking_only_starts_no_test(world: World, acme: Organization
     assert world.value("SELECT count(*) FROM logins") == 0
 
 
+@pytest.mark.requirement("ADM-02", "SEC-05")
+@pytest.mark.parametrize("below", ["", "/message"], ids=["report", "message"])
+def test_a_link_for_looking_only_shows_how_a_test_ended_and_no_more(
+    world: World, acme: Organization, admin: Visitor, below: str
+) -> None:
+    url = report(world, admin, draft_of(world, acme)).url
+    viewer = portal.inside(world, acme, intent=Intent.VIEW_ONLY)
+    listed = viewer.get("/portal/test")
+    assert "Passed" in listed.text
+    assert "/portal/test/login_" not in listed.html
+    refused = viewer.get(url + below)
+    assert refused.status == 403
+    assert "ann@acme.test" not in refused.html
+
+
 @pytest.mark.requirement("SEC-05", "ADM-02")
 def test_another_organization_cannot_read_the_report(world: World, acme: Organization, admin: Visitor) -> None:
     url = report(world, admin, draft_of(world, acme)).url
@@ -318,7 +333,7 @@ def test_reading_the_report_of_somebody_elses_test_is_recorded(
     admin.get(own)
     read = "SELECT count(*) FROM audit_entries WHERE action = 'trace.read'"
     assert world.value(read) == 0
-    other = portal.inside(world, acme, intent=Intent.VIEW_ONLY)
+    other = portal.inside(world, acme, intent=Intent.RENEW_CERTIFICATE)
     assert "ann@acme.test" in other.get(own).text
     assert world.value(read) == 1
 

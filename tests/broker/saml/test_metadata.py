@@ -131,6 +131,13 @@ def test_sign_in_address_must_be_https(location: str) -> None:
     assert _problem(metadata(sso=[(REDIRECT, location)])) == "sso_url_not_https"
 
 
+@pytest.mark.requirement("SAML-38")
+def test_sign_in_address_leaves_room_for_our_request() -> None:
+    longest = "https://idp.example.test/".ljust(reader.LOCATION_LIMIT, "a")
+    assert _read(metadata(sso=[(REDIRECT, longest)])).sso_url == longest
+    assert _problem(metadata(sso=[(REDIRECT, longest + "a")])) == "sso_url_too_long"
+
+
 def test_http_is_for_development() -> None:
     root = metadata(sso=[(REDIRECT, "http://localhost:18083/sso")])
     assert _read(root, allow_http=True).sso_url == "http://localhost:18083/sso"

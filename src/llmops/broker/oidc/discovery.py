@@ -11,6 +11,8 @@ from llmops.broker.oidc.wire import BadJson, Fetch, is_json, json_object
 from llmops.errors import OidcDiscoveryInvalid
 
 REDIRECT_LIMIT = 3
+ADDRESS_LIMIT = 2000
+"""Characters of an address that an identity provider names."""
 NO_DOCUMENT = "no discovery document at this address"
 ClientAuth = Literal["client_secret_basic", "client_secret_post"]
 _REQUEST_PARAMETERS = {
@@ -75,7 +77,7 @@ def fetch(issuer: str, fetcher: Fetch, *, allow_http: bool = False) -> Provider:
 
 
 def read(body: bytes, *, issuer: str, allow_http: bool = False) -> Provider:
-    """Check a discovery document and keep what we use. `allow_http` is for development and private networks.
+    """Check a discovery document and keep what we use. `allow_http` is for development.
 
     Raises: OidcDiscoveryInvalid.
     Source: Discovery 1.0 §3, 4.3; RFC 8414 §3.3; OIDC-16, OIDC-18.
@@ -145,6 +147,8 @@ def _optional(document: Mapping[str, object], name: str, *, allow_http: bool) ->
 
 def _url_problem(url: str, *, allow_http: bool) -> str | None:
     """What is wrong with an address that the identity provider names, or None. Browsers are sent there."""
+    if len(url) > ADDRESS_LIMIT:
+        return f"longer than {ADDRESS_LIMIT} characters"
     if not url.isascii() or any(character <= " " or character == "\x7f" or character == "\\" for character in url):
         return "has characters that an address cannot have"
     try:

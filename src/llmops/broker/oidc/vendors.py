@@ -14,6 +14,9 @@ ENTRA_HOSTS = {
 }
 """Cloud → host of its issuers."""
 
+ENTRA_CLOUDS = {"global": "Global (most companies)", "us": "US Government", "china": "China (21Vianet)"}
+"""Cloud → what it is called on pages."""
+
 _PERSONAL_ACCOUNTS = "9188040d-6c67-4b5b-b112-36a304b66dad"
 _SHARED_TENANTS = {"common", "organizations", "consumers", "{tenantid}", _PERSONAL_ACCOUNTS}
 _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
@@ -31,6 +34,12 @@ def entra_issuer(tenant_id: str, *, cloud: str = "global") -> str:
     if cloud not in ENTRA_HOSTS:
         raise OidcDiscoveryInvalid(problem="no such cloud", seen=cloud, expected=" ".join(ENTRA_HOSTS))
     return f"https://{ENTRA_HOSTS[cloud]}/{tenant_id}/v2.0"
+
+
+def entra_cloud(issuer: str) -> str:
+    """The cloud (a key of ENTRA_HOSTS) in which an Entra issuer is; «global» for other vendors."""
+    host = urlsplit(issuer).hostname or ""
+    return next((cloud for cloud, theirs in ENTRA_HOSTS.items() if theirs == host), "global")
 
 
 def entra_tenant(issuer: str) -> str | None:

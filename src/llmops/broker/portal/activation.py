@@ -8,8 +8,9 @@ from llmops.broker import connections, drafts
 from llmops.broker.connections import Connection, Kind
 from llmops.broker.portal import links, steps
 from llmops.broker.portal.entrance import record
+from llmops.broker.portal.links import Intent
 from llmops.broker.portal.sessions import Visit
-from llmops.errors import ConnectionIncomplete, DomainUnproven
+from llmops.errors import ConnectionIncomplete, DomainUnproven, PortalNotCovered
 from llmops.mail import letters
 from llmops.organizations import domains, members, owners
 from llmops.web.request import Request
@@ -21,7 +22,8 @@ def activate(r: Request, visiting: Visit) -> Outcome:
     """Put the draft in charge: «active» when it is by now, «asked» when an owner must agree first.
 
     The first connection of an organization, and a change that leaves the same identity provider in charge, need no
-    owner. Raises: ConnectionIncomplete, DomainUnproven, ConnectionUntested.
+    owner. Only a link for the set-up puts a first connection in charge.
+    Raises: ConnectionIncomplete, DomainUnproven, ConnectionUntested, PortalNotCovered.
     """
     found = steps.situation(r.db, visiting.organization_id, lock=True)
     draft, live = found.draft, found.live
@@ -35,6 +37,8 @@ def activate(r: Request, visiting: Visit) -> Outcome:
         raise DomainUnproven(organization=visiting.organization_id, expected="one verified domain")
     drafts.require_tested(draft, now=r.now)
     if live is None:
+        if visiting.intent is not Intent.SETUP_SSO:  # a repair is of what answers already (ADM-02)
+            raise PortalNotCovered(seen=visiting.intent, expected=Intent.SETUP_SSO)
         return _go_live(r, visiting, draft)
     if drafts.needs_owner(live, draft):
         return _ask_owner(r, visiting, draft)
@@ -56,6 +60,7 @@ def _replace(r: Request, visiting: Visit, draft: Connection) -> Outcome:
 
 
 def _ask_owner(r: Request, visiting: Visit, draft: Connection) -> Outcome:
+    links.reached(r.db, visiting.link_id, step=steps.ACTIVATE, now=r.now)  # the owner's word will close its task
     if not drafts.ask_owner(r.db, draft, now=r.now):
         return "asked"
     record(r, visiting, Action.CONNECTION_APPROVAL_ASKED, target=drafts.address_id(draft), kind=draft.kind)

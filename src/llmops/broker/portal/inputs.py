@@ -12,7 +12,7 @@ from typing import Any
 from llmops.broker import connections, drafts
 from llmops.broker.connections import Connection, Kind
 from llmops.broker.oidc.discovery import Provider
-from llmops.broker.oidc.vendors import entra_tenant
+from llmops.broker.oidc.vendors import entra_cloud, entra_tenant
 from llmops.broker.portal import reading, steps
 from llmops.broker.portal.guide import Step
 from llmops.broker.portal.links import Intent
@@ -31,7 +31,9 @@ from llmops.web.request import Request
 CORRECTABLE = (MetadataInvalid, ClientInvalid, OidcDiscoveryInvalid, OutboundFailure)
 """What the visitor can put right by entering something else: shown with the form."""
 
-_SHOWN_AGAIN = ("how", "url", "entity_id", "idp_entity_id", "sso_url", "tenant_id", "client_id", "issuer", "expires_on")
+_SHOWN_AGAIN = (
+    "how", "url", "entity_id", "idp_entity_id", "sso_url", "tenant_id", "cloud", "client_id", "issuer", "expires_on",
+)  # fmt: skip
 _LONGEST_SHOWN = 2000
 
 
@@ -84,6 +86,7 @@ def typed(r: Request, working: Connection) -> dict[str, Any]:
         "issuer": working.issuer,
         "client_id": working.client_id,
         "tenant_id": entra_tenant(working.issuer) if working.issuer else None,
+        "cloud": entra_cloud(working.issuer or ""),
     }
     shown: dict[str, Any] = {name: stored.get(name) or "" for name in _SHOWN_AGAIN}
     if working.client_secret_expires_at is not None:
@@ -106,13 +109,12 @@ def _refuse_private_keys(r: Request) -> None:
 def _metadata(r: Request, visiting: Visit, working: Connection) -> ReadMetadata:
     ours = connections.addresses(r.settings.base_url, drafts.address_id(working)).sp_entity_id
     if r.field("how") == "manual":
-        allow_http = r.settings.development or r.settings.outbound_allow_private
         idp = reading.manual(
             entity_id=r.field("idp_entity_id"),
             sso_url=r.field("sso_url"),
             certificate_text=r.field("certificate"),
             now=r.now,
-            allow_http=allow_http,
+            allow_http=r.settings.development,
             our_entity_id=ours,
         )
         found = ReadMetadata(idp, None)
@@ -144,6 +146,7 @@ def _client(r: Request, visiting: Visit, working: Connection) -> ReadClient:
         client_secret=typed_secret or kept,
         issuer=r.field("issuer"),
         tenant_id=r.field("tenant_id"),
+        cloud=r.field("cloud") or "global",
         expires_on=_date(r),
     )
     if kept and (found.provider.issuer, found.client_id) != (working.issuer, working.client_id):
@@ -163,6 +166,7 @@ def _secret(r: Request, visiting: Visit, working: Connection) -> ReadClient:
         client_secret=r.field("client_secret"),
         issuer=working.issuer,
         tenant_id=entra_tenant(working.issuer) or "",
+        cloud=entra_cloud(working.issuer),
         expires_on=_date(r),
     )
     stored = Provider.from_dict(working.provider)

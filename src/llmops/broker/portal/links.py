@@ -242,6 +242,12 @@ def forget_old(db: Db, *, now: datetime) -> None:
     db.execute(delete(PortalLink).where(PortalLink.expires_at < now - _KEPT))
 
 
+def approved(db: Db, organization_id: str, *, step: str, now: datetime) -> None:
+    """An owner agreed to the change that waited: done is what the links are for whose visitors came to `step`."""
+    waiting = {"organization_id": organization_id, "step": step, "revoked_at": None, "done_at": None}
+    change(db, PortalLink, waiting, done_at=now)
+
+
 def done(db: Db, link_id: str, *, now: datetime) -> None:
     """What the link is for is done. It stays good for looking until it runs out."""
     change(db, PortalLink, {"id": link_id, "done_at": None}, done_at=now)

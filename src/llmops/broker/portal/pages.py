@@ -8,6 +8,7 @@ from starlette.responses import Response
 from llmops.audit.actions import Action
 from llmops.broker import certificates, connections, drafts
 from llmops.broker.connections import Connection, Kind
+from llmops.broker.oidc.vendors import ENTRA_CLOUDS
 from llmops.broker.portal import activation, facts, guide, inputs, steps
 from llmops.broker.portal.conclusion import flash
 from llmops.broker.portal.entrance import record
@@ -151,6 +152,7 @@ def _step_page(
         may_enter=bool(step.input) and visiting.may(steps.right_for(step)),
         only_secret=inputs.only_secret(visiting),
         asks_issuer=chosen.kind is not Kind.GOOGLE_OIDC,
+        clouds=list(ENTRA_CLOUDS.items()),
         typed=inputs.typed(r, working),
         facts=facts.facts(working, now=r.now) if ready else (),
         warnings=facts.warnings(working, now=r.now) if ready else (),

@@ -83,7 +83,7 @@ def metadata_from(
     if len(document) > limit:
         raise MetadataInvalid(problem="too_large", seen=len(document), expected=limit)
     idp = metadata.read(
-        document, now=r.now, entity_id=entity_id, our_entity_id=our_entity_id, allow_http=_allows_http(r)
+        document, now=r.now, entity_id=entity_id, our_entity_id=our_entity_id, allow_http=r.settings.development
     )
     return ReadMetadata(idp, address)
 
@@ -141,10 +141,6 @@ def client_from(
     provider = _discovered(r, organization_id, issuer, tenant_id=tenant_id)
     ends = datetime.combine(expires_on, time.min, UTC) if expires_on is not None else None
     return ReadClient(provider, client_id, client_secret, ends)
-
-
-def _allows_http(r: Request) -> bool:
-    return r.settings.development or r.settings.outbound_allow_private
 
 
 def _count(r: Request, organization_id: str) -> None:
@@ -234,4 +230,4 @@ def _discovered(r: Request, organization_id: str, typed: str, *, tenant_id: str)
 
 def _provider(r: Request, organization_id: str, issuer: str) -> Provider:
     _count(r, organization_id)
-    return discovery.fetch(issuer, r.site.fetch, allow_http=_allows_http(r))
+    return discovery.fetch(issuer, r.site.fetch, allow_http=r.settings.development)

@@ -1,4 +1,7 @@
-"""The portal's step «Test the sign-in»: begin a test, wait for it, read its report, and the tests of before."""
+"""The portal's step «Test the sign-in»: begin a test, wait for it, read its report, and the tests of before.
+
+Who may only look sees how the tests ended, but no report: it holds what is said of the person who signed in (ADM-02).
+"""
 
 from datetime import datetime
 from functools import partial
@@ -113,7 +116,7 @@ def _row(login: Login, visiting: Visit, *, now: datetime) -> dict[str, object]:
 doors = [
     get(HERE, inside(show)),
     post(f"{HERE}/start", inside(start, Right.TEST)),
-    get(f"{HERE}/latest", inside(show_latest)),
-    get(f"{HERE}/{{login_id}}", inside(show_result)),
-    get(f"{HERE}/{{login_id}}/message", inside(download)),
+    get(f"{HERE}/latest", inside(show_latest, Right.TEST)),
+    get(f"{HERE}/{{login_id}}", inside(show_result, Right.TEST)),
+    get(f"{HERE}/{{login_id}}/message", inside(download, Right.TEST)),
 ]

@@ -23,6 +23,7 @@ A store of files sends others; then a person downloads the file, looks at it and
 """
 CERTIFICATE_LIMIT = 5
 ENTITY_ID_LIMIT = 1024  # characters; Source: Core 2.0 §8.3.6
+LOCATION_LIMIT = 2000  # characters; our request has to fit behind it
 SOON = timedelta(days=30)
 _BINDINGS = (names.HTTP_REDIRECT, names.HTTP_POST)  # in the order in which we like them
 
@@ -65,7 +66,7 @@ def read(
     Raises: MetadataInvalid, `problem` being too_large, encoding, doctype, too_deep, too_wide, html_page,
     certificate_only, private_key, not_xml, not_metadata, sp_metadata, no_idp, our_own, several_entities (with
     `entity_ids`), entity_not_found, no_entity_id, entity_id_characters, valid_until, expired, no_sso_endpoint,
-    sso_url_not_https, no_signing_certificate, not_a_certificate or weak_key.
+    sso_url_not_https, sso_url_too_long, no_signing_certificate, not_a_certificate or weak_key.
     """
     root = _parse(document)
     entity = _chosen(root, entity_id, our_entity_id)
@@ -90,7 +91,7 @@ def stated(
     """An identity provider as a person states it, without metadata; requests go there by HTTP-Redirect.
 
     Raises: MetadataInvalid, `problem` being no_entity_id, entity_id_characters, sso_url_not_https,
-    no_signing_certificate or too_many_certificates.
+    sso_url_too_long, no_signing_certificate or too_many_certificates.
     """
     if not entity_id:
         raise MetadataInvalid(problem="no_entity_id")
@@ -194,6 +195,8 @@ def _sso(descriptor: etree._Element, allow_http: bool) -> tuple[str, str]:
 
 
 def _check_location(location: str, allow_http: bool) -> None:
+    if len(location) > LOCATION_LIMIT:
+        raise MetadataInvalid(problem="sso_url_too_long", seen=len(location), expected=LOCATION_LIMIT)
     schemes = ("https", "http") if allow_http else ("https",)
     try:
         parts = urlsplit(location)

@@ -76,11 +76,58 @@ function closing(menu) {
   });
 }
 
+// Five minutes before the session ends, say so, with a button to stay. Another tab's pages count as use too.
+// By the clock and not by one long timer, which would sleep when the computer does.
+function warning(note) {
+  const [text, stay] = [note.querySelector("p"), note.querySelector("button")];
+  const tabs = new BroadcastChannel("session");
+  let endsAt, more, before;
+  const tell = (words) => {
+    if (text.textContent === words) return;
+    text.textContent = words;
+    say(words);
+  };
+  const look = () => {
+    const left = endsAt - Date.now();
+    note.hidden = left > 5 * 60 * 1000;
+    stay.hidden = left <= 0 || !more;
+    if (note.hidden) return;
+    const at = new Date(endsAt).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+    if (left <= 0) tell("Your session has ended. Copy what you typed before you leave this page.");
+    else if (more) tell(`Your session ends at ${at}, because nothing happened for a while.`);
+    else tell(`Your session ends at ${at}. Finish what you are typing, then sign in again.`);
+  };
+  const last = (session) => {
+    endsAt = Date.now() + session.seconds * 1000;
+    more = session.more;
+    look();
+  };
+  tabs.addEventListener("message", (event) => last(event.data));
+  note.addEventListener("focusin", (event) => { if (event.relatedTarget) before = event.relatedTarget; });
+  stay.addEventListener("click", async () => {
+    try {
+      const answer = await fetch("/session", { redirect: "error", cache: "no-store" });
+      const session = await answer.json();
+      before?.focus();
+      last(session);
+      tabs.postMessage(session);
+      if (note.hidden) say("You stay signed in.");
+    } catch {
+      tell("That did not work. Copy what you typed before you leave this page.");
+    }
+  });
+  const now = { seconds: Number(note.dataset.session), more: "sessionMore" in note.dataset };
+  last(now);
+  tabs.postMessage(now);
+  setInterval(look, 5000);
+}
+
 document.querySelectorAll("[data-reveal]").forEach(revealing);
 document.querySelectorAll("[data-caps-lock]").forEach(hintingCapsLock);
 document.querySelectorAll("[data-copy]").forEach(copying);
 document.querySelectorAll("time[data-local]").forEach(localizing);
 document.querySelectorAll("details[data-menu]").forEach(closing);
+document.querySelectorAll("[data-session]").forEach(warning);
 
 // What went wrong is read first, unless the page asks for a certain field.
 if (!document.querySelector("[autofocus]")) document.querySelector("[data-alert]")?.focus();
