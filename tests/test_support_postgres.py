@@ -51,14 +51,20 @@ def test_a_used_database_comes_back_without_a_row(server: Postgres) -> None:
             connection.execute("insert into pets values ('bob')")
 
 
-def test_a_database_whose_schema_was_changed_does_not_come_back(server: Postgres) -> None:
-    with psycopg.connect(plain(server.fresh(name="three"))) as connection:
-        connection.execute("create table people (name text)")
-    with server.migrated("three") as first, psycopg.connect(plain(first), autocommit=True) as connection:
-        connection.execute("alter table people rename to gone")
-    with server.migrated("three") as again, psycopg.connect(plain(again)) as connection:
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("three", "alter table people rename to gone"), ("four", "update version set number = 4")],
+)
+def test_a_database_that_is_not_as_its_template_does_not_come_back(server: Postgres, name: str, change: str) -> None:
+    with psycopg.connect(plain(server.fresh(name=name))) as connection:
+        connection.execute("create table people (name text); create table version (number int)")
+        connection.execute("insert into version values (3)")
+    with server.migrated(name) as first, psycopg.connect(plain(first), autocommit=True) as connection:
+        connection.execute(change)
+    with server.migrated(name) as again, psycopg.connect(plain(again)) as connection:
         assert again != first
-        assert connection.execute("select count(*) from people").fetchone() == (0,)
+        assert connection.execute("select count(*), max(number) from people, version").fetchone() == (0, None)
+        assert connection.execute("select number from version").fetchone() == (3,)
 
 
 def test_dropped_database_is_gone(server: Postgres) -> None:

@@ -21,6 +21,7 @@ from llmops.web.request import BROWSER_COOKIE
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.one_database,
     pytest.mark.requirement("TST-16"),
     pytest.mark.skipif(chromium_missing() is not None, reason=str(chromium_missing())),
 ]

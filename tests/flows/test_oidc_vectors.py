@@ -19,6 +19,7 @@ from world import World, error_of
 from llmops.accounts import sessions
 from llmops.broker.connections import Connection
 
+pytestmark = pytest.mark.one_database
 ATTEMPT = {"logins", "rate_counters"}
 """Tables in which a refusal may leave a row: the attempt, and how often this address knocked."""
 TOKENS = [vector for vector in HOSTILE if not vector.rules]

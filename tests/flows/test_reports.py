@@ -16,6 +16,7 @@ from world import World
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.one_database,
     pytest.mark.requirement("WEB-03", "TST-16"),
     pytest.mark.skipif(chromium_missing() is not None, reason=str(chromium_missing())),
 ]

@@ -15,6 +15,7 @@ from llmops.accounts import sessions
 from llmops.broker.connections import Connection
 from llmops.broker.saml import certificate
 
+pytestmark = pytest.mark.one_database
 ATTEMPT = {"logins", "rate_counters"}
 """Tables in which a refusal may leave a row: the attempt, and how often this address knocked."""
 

@@ -13,6 +13,7 @@ from llmops.organizations.roles import Role
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.one_database,
     pytest.mark.requirement("TST-16"),
     pytest.mark.skipif(chromium_missing() is not None, reason=str(chromium_missing())),
 ]

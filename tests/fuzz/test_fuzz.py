@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fuzz.targets import FOUND, TARGETS, judge
 
-SECONDS = 2
+SECONDS = 1
 SEARCH = Path(__file__).with_name("search.py")
 
 

@@ -33,7 +33,7 @@ class Postgres:
     work: Path
     numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
     empty: dict[str, list[str]] = field(default_factory=dict, repr=False)
-    schemas: dict[str, list[Any]] = field(default_factory=dict, repr=False)
+    states: dict[str, dict[str, list[Any]]] = field(default_factory=dict, repr=False)
 
     def url(self, database: str) -> str:
         """The SQLAlchemy address of a database."""
@@ -51,33 +51,32 @@ class Postgres:
 
     @contextmanager
     def migrated(self, template: str) -> Iterator[str]:
-        """The address of a database with the schema of `template` and no row, for the length of the block.
+        """The address of a database with the schema and the rows of `template`, for the length of the block.
 
         It may have served another test: to delete that one's rows takes a hundredth of a second, to copy and drop a
-        database a quarter, most of it a checkpoint. One whose schema the block changed is dropped.
+        database a quarter, most of it a checkpoint. One whose schema the block changed is dropped, and one whose rows
+        of the template it changed: the number of its migration.
         """
         waiting = self.empty.setdefault(template, [])
         url = waiting.pop() if waiting else self.fresh(template=template)
-        if template not in self.schemas:
+        if template not in self.states:
             with self._open(url) as connection:
-                self.schemas[template] = connection.execute(_COLUMNS).fetchall()
+                self.states[template] = _state(connection)
         yield url
-        if self._emptied(url, self.schemas[template]):
+        if self._emptied(url, self.states[template]):
             waiting.append(url)
         else:
             self.drop(url)
 
-    def _emptied(self, url: str, schema: list[Any]) -> bool:
-        """Whether the database has this schema still; then its rows are gone, and who was connected."""
+    def _emptied(self, url: str, state: dict[str, list[Any]]) -> bool:
+        """Whether the database is in this state once the rows of the other tables are gone, and who was connected."""
         with self._open(url) as connection:
-            if connection.execute(_COLUMNS).fetchall() != schema:
-                return False
             connection.execute(_SEND_AWAY)
             connection.execute("SET session_replication_role = replica")  # in any order, whatever refers to what
-            tables = dict.fromkeys(table for table, *_ in schema if table != "alembic_version")
+            tables = {table for table, *_ in connection.execute(_COLUMNS)} - state.keys()
             deletes = [sql.SQL("DELETE FROM {}").format(sql.Identifier(table)) for table in tables]
             connection.execute(sql.SQL(";").join(deletes))
-        return True
+            return _state(connection) == state
 
     def drop(self, url: str) -> None:
         """Drop the database of an address that `fresh` gave; connections to it are closed."""
@@ -89,6 +88,18 @@ class Postgres:
     def _do(self, statement: str, *names: str) -> None:
         with self._open(self.url("postgres")) as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def _state(connection: psycopg.Connection[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """The columns of all tables, under an empty name, and of each table that has some its rows."""
+    columns = connection.execute(_COLUMNS).fetchall()
+    found = {"": columns}
+    tables = dict.fromkeys(table for table, *_ in columns)
+    select = "SELECT {0}, (SELECT json_agg(one) FROM {1} one)"
+    parts = [sql.SQL(select).format(sql.Literal(table), sql.Identifier(table)) for table in tables]
+    if parts:
+        found |= {table: rows for table, rows in connection.execute(sql.SQL(" UNION ALL ").join(parts)) if rows}
+    return found
 
 
 @contextmanager
