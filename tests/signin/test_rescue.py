@@ -171,6 +171,7 @@ LASTING = [
     ("/settings/profile/two-step/codes", {}),
     ("/settings/profile/two-step/remove", {}),
     ("/settings/security/break-glass/name", {"user": "EVE"}),
+    ("/settings/security/contacts", {"connection": "conn_x", "it_contacts": "mallory@acme.test"}),
     ("/settings/team/invite", {"emails": "mallory@acme.test", "role": "owner"}),
     ("/settings/team/invitations/inv_x/resend", {}),
     ("/settings/team/EVE/role", {"role": "owner"}),

@@ -284,7 +284,7 @@ doors = [
     post(f"{PAGE}/links/revoke", revoke_link, only="owner"),
     post(f"{PAGE}/changes/approve", approve, only="owner", recent=PAGE),
     post(f"{PAGE}/changes/reject", reject, only="owner"),
-    post(f"{PAGE}/contacts", set_contacts, only="owner", recent=PAGE),
+    post(f"{PAGE}/contacts", set_contacts, only="owner", recent=PAGE, lasting=True),
     post(f"{PAGE}/off", switch_off, only="owner", recent=PAGE),
     post(f"{PAGE}/domains/claim", claim_domain, only="owner", recent=PAGE),
     post(f"{PAGE}/domains/check", check_domain, only="owner", asks=_session_key),
