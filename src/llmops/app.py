@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from llmops import settings as configuration
 from llmops.accounts import factor_pages, sessions, verification
@@ -225,8 +226,8 @@ def create() -> Starlette:
 class _Static(StaticFiles):
     """Static files. Their addresses change with their content, so browsers may keep them for a year."""
 
-    def file_response(self, *args: object, **kwargs: object) -> Response:
+    async def get_response(self, path: str, scope: Scope) -> Response:
         """The file, to be kept."""
-        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]  # handed on as they are
+        response = await super().get_response(path, scope)
         response.headers["cache-control"] = "public, max-age=31536000, immutable"
         return response

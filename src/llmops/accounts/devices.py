@@ -7,7 +7,7 @@ _SYSTEMS = (
 )  # fmt: skip
 
 
-def named(user_agent: str) -> str:
+def described(user_agent: str) -> str:
     """Both, as letters say it: «Firefox on Windows»."""
     return f"{browser(user_agent)} on {device(user_agent)}"
 

@@ -105,7 +105,7 @@ def remove(r: Request) -> Response:
 
 def tell(r: Request, email: str, what: str) -> None:
     """Write to the person that something about their second factor happened."""
-    values = {"what": what, "when": readable(r.now), "device": devices.named(r.user_agent)}
+    values = {"what": what, "when": readable(r.now), "device": devices.described(r.user_agent)}
     letters.send(r.db, r.sealer, r.settings, to=email, template="accounts/mail/second_factor", now=r.now, **values)
 
 

@@ -148,7 +148,7 @@ def _store(r: Request, password_hash: str, remember: Remember) -> Response:
         template="accounts/mail/password_changed",
         now=r.now,
         when=readable(r.now),
-        device=devices.named(r.user_agent),
+        device=devices.described(r.user_agent),
     )
     return see_other("/settings/profile?done=password")
 

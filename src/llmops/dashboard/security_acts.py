@@ -9,7 +9,6 @@ from starlette.responses import Response
 from llmops.accounts import sessions
 from llmops.audit import log
 from llmops.audit.actions import Action
-from llmops.base.clock import readable
 from llmops.base.email import normalise
 from llmops.base.sealing import same
 from llmops.broker import connections, drafts
@@ -260,15 +259,11 @@ def _record(r: Request, action: Action, *, target: str, **facts: object) -> None
 def _tell_owners(r: Request, template: str, **values: str) -> None:
     """Write to every owner what was done, by whom and when."""
     actor = r.member
-    owners.tell(
-        r.db,
-        r.sealer,
-        r.settings,
+    owners.tell_now(
+        r,
         actor.organization_id,
         template=template,
-        now=r.now,
         who=f"{letters.harmless(actor.name)} ({actor.email})",
-        when=readable(r.now),
         page_link=f"{r.settings.base_url}{PAGE}",
         **values,
     )

@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
+from llmops.base.clock import readable
 from llmops.base.sealing import Sealer
 from llmops.db.tables import Db
 from llmops.mail import letters
 from llmops.organizations import members, organization
 from llmops.settings import Settings
+from llmops.web.request import Request
 
 
 def tell(
@@ -19,3 +21,9 @@ def tell(
     name = letters.harmless(organization.get(db, organization_id).name)
     for address in members.owner_addresses(db, organization_id):
         letters.send(db, sealer, settings, to=address, template=template, now=now, organization_name=name, **values)
+
+
+def tell_now(r: Request, organization_id: str, *, template: str, **values: str) -> None:
+    """The same, about what this request has just done: the letter also gets `when`. Raises: OrganizationUnknown."""
+    values |= {"when": readable(r.now)}
+    tell(r.db, r.sealer, r.settings, organization_id, template=template, now=r.now, **values)

@@ -12,7 +12,6 @@ from llmops.accounts import devices, factors, passwords, sessions, users
 from llmops.accounts.users import User
 from llmops.audit import log
 from llmops.audit.actions import Action
-from llmops.base.clock import readable
 from llmops.db.tables import Db
 from llmops.errors import (
     BreakGlassNeeded,
@@ -149,22 +148,18 @@ def _checked(r: Request, email: str) -> tuple[User, Organization]:
 
 def tell_owners(r: Request, found: Organization, user: User, *, template: str) -> None:
     """Write to every owner that somebody got in past single sign-on."""
-    owners.tell(
-        r.db,
-        r.sealer,
-        r.settings,
+    owners.tell_now(
+        r,
         found.id,
         template=template,
-        now=r.now,
-        who=named(user),
-        when=readable(r.now),
-        device=f"{devices.browser(r.user_agent)} on {devices.device(r.user_agent)}",
+        who=in_letters(user),
+        device=devices.described(r.user_agent),
         ip=r.ip,
     )
 
 
-def named(user: User) -> str:
-    """Who it was, as letters say it."""
+def in_letters(user: User) -> str:
+    """Name and address of a person, as a letter to somebody else says them."""
     return f"{letters.harmless(f'{user.first_name} {user.last_name}')} ({user.email})"
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from llmops.accounts import users
 from llmops.accounts.passwords import Password
 from llmops.accounts.users import User
-from llmops.base.sealing import same, token
+from llmops.base.sealing import Sealer, same, token
 from llmops.db.tables import Db
 from llmops.web.request import Request
 
@@ -27,7 +27,7 @@ def remember(r: Request, user_id: str) -> None:
     user = users.get(r.db, user_id)
     assert user is not None, "somebody was let in"
     name, marks = _read(r)
-    mark = _mark(r, r.db, name, user.email)
+    mark = _mark(r.sealer, r.db, name, user.email)
     kept = [mark, *(other for other in marks if other != mark)][:_MOST]
     r.set_cookie(COOKIE, ".".join((name, *kept)), max_age_seconds=_YEAR_SECONDS)
 
@@ -38,7 +38,7 @@ def name_of(r: Request, email: str) -> str | None:
     if not marks:
         return None
     with r.looking() as db:
-        mine = _mark(r, db, name, email)
+        mine = _mark(r.sealer, db, name, email)
     return name if any(same(mark, mine) for mark in marks) else None
 
 
@@ -49,8 +49,8 @@ def _read(r: Request) -> tuple[str, list[str]]:
     return name, marks
 
 
-def _mark(r: Request, db: Db, name: str, email: str) -> str:
+def _mark(sealer: Sealer, db: Db, name: str, email: str) -> str:
     """What only a browser has that was let in to the account of this address since its password was set."""
     theirs = select(Password.hash).join(User.table(), User.id == Password.user_id).where(User.email == email)
     password_hash = db.execute(theirs).scalar_one_or_none() or ""
-    return r.sealer.hashed("browser.known", f"{name}\0{email}\0{password_hash}")
+    return sealer.hashed("browser.known", f"{name}\0{email}\0{password_hash}")

@@ -21,8 +21,8 @@ def of_new_device(r: Request, user_id: str) -> None:
     """
     recent = (Session.user_id == user_id) & (Session.created_at >= r.now - _REMEMBERED)
     statement = select(Session.user_agent).where(recent).order_by(Session.created_at.desc()).limit(_MOST)
-    known = {devices.named(user_agent) for user_agent in r.db.execute(statement).scalars()}
-    device = devices.named(r.user_agent)
+    known = {devices.described(user_agent) for user_agent in r.db.execute(statement).scalars()}
+    device = devices.described(r.user_agent)
     user = users.get(r.db, user_id) if known and device not in known else None
     if user is None:
         return

@@ -20,7 +20,7 @@ from llmops.errors import LetterSpent, RescueNeedsOwner
 from llmops.organizations import members, organization, owners
 from llmops.organizations.organization import Organization
 from llmops.settings import Settings
-from llmops.signin.breakglass import named, tell_owners
+from llmops.signin.breakglass import in_letters, tell_owners
 from llmops.signin.entry import enter
 from llmops.web import one_time
 from llmops.web.doors import get, post
@@ -41,7 +41,7 @@ def issue(
     payload = {"organization": found.id}
     secret = verification.issue(db, sealer, Purpose.RESCUE, subject=user.id, payload=payload, now=now)
     log.record(db, Action.RESCUE_ISSUED, organization_id=found.id, actor=by, target=user.id, now=now, email=email)
-    who, until = named(user), readable(now + LIFE)
+    who, until = in_letters(user), readable(now + LIFE)
     owners.tell(db, sealer, settings, found.id, template="signin/mail/rescue_issued", now=now, who=who, until=until)
     return f"{settings.base_url}/login/rescue?token={secret}"
 

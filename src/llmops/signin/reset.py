@@ -136,7 +136,7 @@ def reset(r: Request) -> Response:
         template="accounts/mail/password_changed",
         now=r.now,
         when=readable(r.now),
-        device=devices.named(r.user_agent),
+        device=devices.described(r.user_agent),
     )
     return sign_in_page(r, email=user.email, notice=_CHANGED)
 

@@ -7,7 +7,10 @@ from starlette.responses import Response
 
 from llmops.audit import log
 from llmops.audit.actions import Action
+from llmops.dashboard.security import PAGE as CUSTOMERS_PAGE
 from llmops.errors import Failure, NotFound, ReasonMissing
+from llmops.mail import letters
+from llmops.organizations import owners
 from llmops.staff import sessions
 from llmops.staff.sessions import Colleague
 from llmops.web.doors import Door, Edge, get, post
@@ -75,6 +78,13 @@ def record(
         reason=reason,
         **facts,
     )
+
+
+def tell_owners(r: Request, who: Colleague, organization_id: str, *, template: str, **values: str) -> None:
+    """Write to every owner of a customer what a colleague did; the letter also gets `who`, `when` and `page_link`."""
+    values |= {"who": f"{letters.harmless(who.name)}, LLM Ops staff"}
+    page_link = f"{r.settings.base_url}{CUSTOMERS_PAGE}"
+    owners.tell_now(r, organization_id, template=template, page_link=page_link, **values)
 
 
 def failed(r: Request, failure: Failure) -> Response:

@@ -3,12 +3,9 @@
 from starlette.responses import Response
 
 from llmops.audit.actions import Action
-from llmops.base.clock import readable
 from llmops.billing import sales, subscriptions
-from llmops.dashboard.security import PAGE
 from llmops.errors import DomainInvalid, NotFound, NumberInvalid
-from llmops.mail import letters
-from llmops.organizations import domains, owners
+from llmops.organizations import domains
 from llmops.organizations.organization import Organization
 from llmops.plans import plan_named
 from llmops.staff import console, customer, notes
@@ -84,18 +81,7 @@ def verify_domain(r: Request, who: Colleague) -> Response:
         raise DomainInvalid(seen=domain, problem="not claimed")
     domains.verify(r.db, found.id, domain=domain, how="staff", now=r.now)
     console.record(r, who, Action.DOMAIN_VERIFIED, organization_id=found.id, reason=why, target=domain, how="staff")
-    owners.tell(
-        r.db,
-        r.sealer,
-        r.settings,
-        found.id,
-        template="staff/mail/domain_verified",
-        now=r.now,
-        domain=domain,
-        who=f"{letters.harmless(who.name)}, LLM Ops staff",
-        when=readable(r.now),
-        page_link=f"{r.settings.base_url}{PAGE}",
-    )
+    console.tell_owners(r, who, found.id, template="staff/mail/domain_verified", domain=domain)
     return back(found, "verify")
 
 

@@ -10,15 +10,11 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from llmops.audit.actions import Action
-from llmops.base.clock import readable
 from llmops.broker import connections, drafts
 from llmops.broker.connections import Kind
 from llmops.broker.portal import links, steps
 from llmops.broker.portal.links import Intent, PortalLink
-from llmops.dashboard.security import PAGE
 from llmops.errors import BodyUnreadable, ConfirmationSpent, InvalidEmail, PlanNotEnterprise, PortalLinkSpent
-from llmops.mail import letters
-from llmops.organizations import owners
 from llmops.organizations.organization import Organization, allows_sso
 from llmops.signin import enforcement
 from llmops.staff import confirmations, console, customer
@@ -175,18 +171,7 @@ def _record_link(r: Request, who: Colleague, action: Action, link: PortalLink, w
 
 def _tell_owners(r: Request, who: Colleague, found: Organization, intent: Intent) -> None:
     """Every owner hears that there is a link, as if one of them had made it (ADM-03)."""
-    owners.tell(
-        r.db,
-        r.sealer,
-        r.settings,
-        found.id,
-        template="dashboard/mail/link_made",
-        now=r.now,
-        purpose=intent.label,
-        who=f"{letters.harmless(who.name)}, LLM Ops staff",
-        when=readable(r.now),
-        page_link=f"{r.settings.base_url}{PAGE}",
-    )
+    console.tell_owners(r, who, found.id, template="dashboard/mail/link_made", purpose=intent.label)
 
 
 def _made(r: Request, who: Colleague, found: Organization, wish: Wish, why: str) -> Response:

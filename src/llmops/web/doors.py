@@ -31,8 +31,8 @@ class Door:
 
     `only`: the least role that may enter. `recent`: the person must have proven who they are in the last ten minutes
     (SES-12); the page where the form stands, to come back to. `lasting`: it gives somebody a way in that stays, which a
-    rescue session does not (TEN-19). `asks`: the handler waits for somebody else's servers, so
-    that only some requests may be in it at once (NET-06). `uploads`: the form may carry files.
+    rescue session does not (TEN-19). `asks`: the handler waits for somebody else's servers, so that only some requests
+    may be in it at once (NET-06). `uploads`: the form may carry files.
     """
 
     method: str

@@ -71,10 +71,7 @@ def csrf_token(r: Request) -> str:
 def check_csrf(r: Request) -> None:
     """Refuse a post that did not come from a form of ours in this browser (WEB-01). Raises: FormExpired."""
     origin = r.headers.get("origin", "")
-    if origin not in (
-        "",
-        r.settings.base_url,
-    ):  # also "null", which sandboxed frames and foreign redirects send
+    if origin not in ("", r.settings.base_url):  # nor "null", which sandboxed frames and foreign redirects send
         raise FormExpired(seen=origin, expected=r.settings.base_url)
     site = r.headers.get("sec-fetch-site", "")
     if site not in _FETCH_SITES:

@@ -3,7 +3,6 @@
 from typing import Literal
 
 from llmops.audit.actions import Action
-from llmops.base.clock import readable
 from llmops.broker import connections, drafts
 from llmops.broker.connections import Connection, Kind
 from llmops.broker.portal import links, steps
@@ -64,16 +63,12 @@ def _ask_owner(r: Request, visiting: Visit, draft: Connection) -> Outcome:
     if not drafts.ask_owner(r.db, draft, now=r.now):
         return "asked"
     record(r, visiting, Action.CONNECTION_APPROVAL_ASKED, target=drafts.address_id(draft), kind=draft.kind)
-    owners.tell(
-        r.db,
-        r.sealer,
-        r.settings,
+    owners.tell_now(
+        r,
         visiting.organization_id,
         template="broker/portal/mail/approval",
-        now=r.now,
         provider=Kind(draft.kind).label,
         contacts=", ".join(visiting.contacts),
-        when=readable(r.now),
         link=f"{r.settings.base_url}/settings/security",
     )
     return "asked"

@@ -6,7 +6,6 @@ from starlette.responses import Response
 
 from llmops.audit import log
 from llmops.audit.actions import Action
-from llmops.base.clock import readable
 from llmops.broker.portal import links, sessions
 from llmops.broker.portal.links import Intent, PortalLink
 from llmops.broker.portal.sessions import Visit
@@ -105,16 +104,12 @@ def _tell_owners(r: Request, link: PortalLink) -> None:
     """Once for each link and network, so that nobody can fill the owners' mailboxes by pressing the button."""
     if not reminders.first(r.db, f"portal.opened:{link.id}:{limits.address_block(r.ip)}", now=r.now):
         return
-    owners.tell(
-        r.db,
-        r.sealer,
-        r.settings,
+    owners.tell_now(
+        r,
         link.organization_id,
         template="broker/portal/mail/opened",
-        now=r.now,
         purpose=Intent(link.intent).label,
         contacts=", ".join(link.contacts),
-        when=readable(r.now),
         ip=r.ip,
         device=letters.harmless(r.user_agent),
         link=f"{r.settings.base_url}/settings/security",
